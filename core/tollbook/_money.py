@@ -1,0 +1,47 @@
+"""Money: whole pico-dollars inside, `Decimal` dollars outside, never a float in between.
+
+One pico-dollar is 1e-12 USD. Every list price of at most six decimals per million tokens is a whole number of
+pico-dollars per token, so a cost is a sum of integer products and the rows add up to the total to the last digit.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+PICO = 1_000_000_000_000
+"""Pico-dollars per US dollar."""
+
+
+def to_usd(pico: int) -> Decimal:
+    """`pico` pico-dollars in USD, exactly."""
+    return Decimal(pico).scaleb(-12)
+
+
+def from_usd(usd: Decimal | int | str) -> int:
+    """`usd` US dollars in pico-dollars, rounded half to even beyond the twelfth decimal.
+
+    Raises:
+        ValueError: Not a finite number.
+    """
+    amount = Decimal(usd)
+    if not amount.is_finite():
+        raise ValueError(f"not an amount of money: {usd!r}")
+    return int(amount.scaleb(12).to_integral_value())
+
+
+def show(usd: Decimal | None) -> str:
+    """`usd` for a reader: at least cents, and enough decimals that a small cost is never shown as nothing.
+
+    >>> show(Decimal("0.0000258")), show(Decimal("12.5")), show(Decimal(0)), show(None)
+    ('$0.0000258', '$12.50', '$0.00', 'unpriced')
+    """
+    if usd is None:
+        return "unpriced"
+    sign, amount = ("-", -usd) if usd < 0 else ("", usd)
+    if amount == 0:
+        return "$0.00"
+    # Three significant digits below a cent, cents from a hundred dollars, four decimals between.
+    places = 2 if amount >= 100 else 4 if amount >= 1 else max(4, 2 - amount.adjusted())
+    text = f"{amount:,.{places}f}"
+    whole, _, fraction = text.partition(".")
+    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -1,0 +1,1 @@
+"""Integrations: what Tollbook knows about each SDK and framework."""
