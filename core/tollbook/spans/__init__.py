@@ -1,5 +1,37 @@
-"""Spans: calls and the structure around them."""
+"""Spans: paid calls, and the structure around them that the program or a framework gives."""
 
+from tollbook.spans._call import Call, open_streams
+from tollbook.spans._context import Remote, current
 from tollbook.spans._record import Record, Scalar
+from tollbook.spans._span import (
+    Span,
+    continue_trace,
+    get_current_active_span,
+    record,
+    span,
+    start_span,
+    status_of,
+)
+from tollbook.spans._trace import Trace, TraceData, TraceInfo, TraceSpan
+from tollbook.spans._trace_decorator import trace
 
-__all__ = ["Record", "Scalar"]
+__all__ = [
+    "Call",
+    "Record",
+    "Remote",
+    "Scalar",
+    "Span",
+    "Trace",
+    "TraceData",
+    "TraceInfo",
+    "TraceSpan",
+    "continue_trace",
+    "current",
+    "get_current_active_span",
+    "open_streams",
+    "record",
+    "span",
+    "start_span",
+    "status_of",
+    "trace",
+]

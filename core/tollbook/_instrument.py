@@ -1,0 +1,121 @@
+"""`autolog()`: finds the integrations and switches them on and off."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from tollbook import _guard
+
+log = logging.getLogger("tollbook")
+GROUP = "tollbook.integrations"
+
+
+@runtime_checkable
+class Integration(Protocol):
+    """What an entry point of the group `tollbook.integrations` names: one library that can be metered."""
+
+    name: str
+    library: str
+    """The requirement that the integration is tested with, such as `openai>=2,<4`."""
+
+    def install(self, settings: Settings) -> None:
+        """Meter the library from now on, or from its import on; again and again without harm. Imports nothing."""
+
+    def uninstall(self) -> None:
+        """Leave the library alone again."""
+
+    def state(self) -> dict[str, str]:
+        """What is patched and what is not: place to `on`, `off`, `waiting for import` or `failed: why`."""
+
+
+class Settings:
+    """What `autolog` was asked for, as integrations need it."""
+
+    __slots__ = ("include_usage", "include_usage_hosts")
+
+    def __init__(self, *, include_usage: bool = True, include_usage_hosts: Iterable[str] = ()) -> None:
+        self.include_usage = include_usage
+        self.include_usage_hosts = frozenset(include_usage_hosts)
+
+
+_lock = threading.Lock()
+_found: dict[str, Integration] = {}
+_sweeping = False
+
+
+def integrations() -> dict[str, Integration]:
+    """All integrations that are installed beside this library, by name; those that can't be loaded are logged."""
+    if not _found:
+        from importlib.metadata import entry_points
+
+        for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+            integration = _guard.guarded(point.load)()
+            if isinstance(integration, Integration):
+                _found[point.name] = integration
+    return _found
+
+
+def autolog(
+    *,
+    disable: bool = False,
+    store: str | Path | None = None,
+    only: Iterable[str] | None = None,
+    include_usage: bool = True,
+    include_usage_hosts: Iterable[str] = (),
+) -> None:
+    """Meter every call of every supported SDK and framework from here on.
+
+    Works before or after the SDK is imported and before or after its clients are made; calling it again changes
+    settings and patches what has come since. What is not installed is left alone.
+
+    Args:
+        disable: Stop metering and take the patches off.
+        store: Where the ledger is: a path, or a URL such as `sqlite:///costs.db`. Default: `TOLLBOOK_STORE`, else a
+            file in the user's data directory.
+        only: Names of the integrations to switch on; all if absent.
+        include_usage: Ask OpenAI for the usage of streamed chats that did not ask themselves, and hide the extra
+            chunk that carries it. It is only asked of hosts that are known to understand.
+        include_usage_hosts: Host names, beside OpenAI's own, that may be asked.
+
+    Raises:
+        ValueError: `only` names an integration that there is not; the message lists those there are.
+    """
+    available = integrations()
+    wanted = set(available) if only is None else set(only)
+    if unknown := wanted - set(available):
+        raise ValueError(f"no integration named {', '.join(sorted(unknown))}; there are: {', '.join(available)}")
+    settings = Settings(include_usage=include_usage, include_usage_hosts=include_usage_hosts)
+    with _lock:
+        if disable:
+            for name in wanted:
+                _guard.guarded(available[name].uninstall)()
+            return
+        _open(store)
+        for name in wanted:
+            _guard.guarded(available[name].install)(settings)
+    if not wanted:
+        log.warning("tollbook found no integrations: is the package installed?")
+
+
+def _open(store: str | Path | None) -> None:
+    """The ledger, and a last look at exit at streams that nobody closed."""
+    global _sweeping
+    from tollbook import _runtime, pricing
+
+    _runtime.start(store)
+    pricing.warm()
+    if not _sweeping:
+        _sweeping = True
+        atexit.register(_sweep)
+
+
+def _sweep() -> None:
+    from tollbook.spans import open_streams
+
+    for call in list(open_streams.values()):
+        call.end("ok" if call.complete else "abandoned")

@@ -1,0 +1,220 @@
+"""Bodies that the host reads itself: seen as they pass, without being read ahead, held back or copied."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from tollbook import _guard
+from tollbook.spans import Call, status_of
+
+KEY = "tollbook.call"
+GUARD = "tollbook.guard"
+_LARGEST = 8 << 20
+"""Bytes of a JSON body that are kept to look for its usage."""
+_TAIL = 4096
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_metered: dict[type, type] = {}
+
+
+def read_json(call: Call, body: bytes) -> None:
+    """Let the call's reader see a whole JSON body.
+
+    A long body (embeddings, images) has its usage at the end, and only the end is decoded.
+    """
+    if len(body) > 16 * _TAIL:
+        tail = body[-_TAIL:]
+        start = tail.rfind(b'"usage"')
+        if start >= 0:
+            try:
+                call.reader(call, _decode(b"{" + tail[start:]))
+            except msgspec.DecodeError:
+                pass
+            else:
+                return
+    try:
+        call.reader(call, _decode(body))
+    except msgspec.DecodeError:
+        return
+
+
+class _Events:
+    """Server-sent events of a body that nobody parses through the SDK.
+
+    Each chunk is parsed when the next one arrives: by then the SDK's own parser has come, if it is coming at all.
+    """
+
+    __slots__ = ("_call", "_rest")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._rest = b""
+
+    def __call__(self, chunk: bytes) -> None:
+        cut = self._rest.rfind(b"\n")
+        if cut >= 0:
+            self._parse(self._rest[:cut])
+            self._rest = self._rest[cut + 1 :]
+        self._rest += chunk
+
+    def finish(self) -> None:
+        self._parse(self._rest)
+        self._rest = b""
+
+    def _parse(self, block: bytes) -> None:
+        call = self._call
+        for line in block.split(b"\n"):
+            if line.startswith(b"data:"):
+                try:
+                    event = _decode(line[5:])
+                except msgspec.DecodeError:
+                    continue  # `[DONE]`, or a line that is no JSON object
+                call.reader(call, event)
+
+
+class _Whole:
+    """A JSON body that the host reads piece by piece, or that is read before the SDK parses it."""
+
+    __slots__ = ("_call", "_chunks", "_size")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def __call__(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size <= _LARGEST:
+            self._chunks.append(chunk)
+        else:
+            self._chunks.clear()
+
+    def finish(self) -> None:
+        if self._chunks:
+            read_json(self._call, b"".join(self._chunks))
+            self._call.complete = True
+
+
+class _Dropped:
+    """Ends the call of a response that was dropped without being closed."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __del__(self) -> None:
+        _finish(self._call)
+
+
+def follow(call: Call, response: Any) -> None:
+    """End `call` when the body of `response` ends, and look at what passes if the SDK does not parse it.
+
+    The response stays the object that it is. Until its body ends it is of a subclass of its class, in which closing
+    and reading pass through here.
+    """
+    kind = response.headers.get("content-type", "")
+    if "event-stream" in kind:
+        call.scan = _Events(call)
+    elif "json" in kind:
+        call.scan = _Whole(call)
+    response.extensions[GUARD] = _Dropped(call)
+    base = type(response)
+    metered = _metered.get(base)
+    if metered is None:
+        metered = _metered[base] = _subclass(base)
+    response.__class__ = metered
+
+
+@_guard.guarded
+def _finish(call: Call, sdk: str | None = None, error: BaseException | None = None) -> None:
+    if call.ended:
+        return
+    finish: Callable[[], None] | None = getattr(call.scan, "finish", None)
+    if finish is not None:
+        finish()
+    failure = call.failure
+    if failure is None and error is not None and type(error).__module__.partition(".")[0] == sdk:
+        failure = error  # an error event, which the SDK raises while the body is still open
+    if failure is not None and not call.complete:
+        call.end(status_of(failure), type(failure).__name__)
+    else:
+        call.end("ok" if call.complete or not call.record.stream else "abandoned")
+
+
+def _closed(response: Any, base: type) -> None:
+    """The body of `response` has ended: it is again what it was."""
+    import sys
+
+    error = sys.exception()
+    response.__class__ = base
+    call: Call | None = response.extensions.get(KEY)
+    if call is not None:
+        _finish(call, call.record.integration, error)
+
+
+def _subclass(base: Any) -> type:
+    closed = _guard.guarded(_closed)
+
+    class Metered(base):  # type: ignore[misc]
+        __slots__ = ()
+        __doc__ = base.__doc__
+
+        def close(self) -> None:
+            try:
+                base.close(self)
+            finally:
+                closed(self, base)
+
+        async def aclose(self) -> None:
+            try:
+                await base.aclose(self)
+            finally:
+                closed(self, base)
+
+        def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            return _tee(self.extensions[KEY], base.iter_bytes(self, *args, **kwargs))
+
+        def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+            return _atee(self.extensions[KEY], base.aiter_bytes(self, *args, **kwargs))
+
+    Metered.__name__, Metered.__qualname__, Metered.__module__ = base.__name__, base.__qualname__, base.__module__
+    return Metered
+
+
+def _look(call: Call, chunk: bytes) -> None:
+    scan = call.scan
+    if scan is not None:
+        try:
+            scan(chunk)
+        except Exception:  # noqa: BLE001 - the guard: what passes reaches the host whatever we make of it
+            call.scan = None
+            _guard.report("tollbook_integrations.scan")
+
+
+def _tee(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            if call.scan is not None:
+                _look(call, chunk)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        call.failure = error
+        raise
+
+
+async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in chunks:
+            if call.scan is not None:
+                _look(call, chunk)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        call.failure = error
+        raise

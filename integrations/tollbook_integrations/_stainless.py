@@ -1,0 +1,415 @@
+"""The one choke point of all SDKs that Stainless generates: where their HTTP calls meet, whatever method made them.
+
+Three private methods have kept their signatures through all versions that are in use. `request` is passed once per
+call, and gives its start, its failure and the chance to ask for usage. `_process_response` is passed once per HTTP
+answer that succeeded, and ties the call to the response. `_process_response_data` is passed once per decoded body or
+streamed event, before the SDK makes an object of it. What the host gets is what it would have got.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextvars import ContextVar
+from time import perf_counter_ns
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from tollbook import _guard, _patch
+from tollbook._instrument import Settings
+from tollbook.spans import Call, Record, open_streams, status_of
+from tollbook_integrations._body import KEY, follow, read_json
+from tollbook_integrations._hosts import provider_at, region_at
+
+Json = dict[str, Any]
+
+
+class Endpoint(NamedTuple):
+    """One paid path of an API."""
+
+    name: str
+    """Name of the span."""
+    operation: str
+    """`gen_ai.operation.name`."""
+    convention: str
+    """Of the usage object, in `tollbook.usage.CONVENTIONS`."""
+    reader: Callable[[Call, Json], None]
+    """Sees bodies and streamed events."""
+    counted: Callable[[Json], dict[str, int] | None] | None = None
+    """Counts what is billed by the request alone."""
+    ask: bool = False
+    """Whether a stream tells its usage only if `stream_options.include_usage` asks for it."""
+
+
+class Origin(NamedTuple):
+    """Where a client sends its calls."""
+
+    url: object
+    provider: str
+    context: dict[str, str] | None
+    may_ask: bool
+
+
+_pending: ContextVar[Call | None] = ContextVar("tollbook_pending", default=None)
+"""The call whose `request` runs here, until an HTTP response claims it."""
+
+
+class Stainless:
+    """The integration of one SDK; an instance holds nothing but facts about it, and whether it is on."""
+
+    def __init__(
+        self,
+        name: str,
+        library: str,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        polls: Mapping[str, Endpoint] | None = None,
+        providers: Mapping[str, str] | None = None,
+        ask_hosts: tuple[str, ...] = (),
+    ) -> None:
+        """Describe an SDK.
+
+        Args:
+            name: Of the package and its module.
+            library: The requirement that is tested.
+            endpoints: Paths that are paid for when they are posted to, as the SDK names them.
+            polls: Patterns of paths whose answers repeat a usage, or finish one, when they are got.
+            providers: Name of a client class to the provider that it speaks to, where the host does not tell.
+            ask_hosts: Hosts that understand `stream_options`.
+        """
+        self.name = name
+        self.library = library
+        self.endpoints = dict(endpoints)
+        self.polls = [(re.compile(pattern), endpoint) for pattern, endpoint in (polls or {}).items()]
+        self.providers = dict(providers or {})
+        self.ask_hosts = ask_hosts
+        self.on = False
+        self._settings = Settings()
+        self._origins: dict[tuple[int, type], Origin] = {}
+        self._paths: dict[str, Endpoint | None] = {}
+        self._states: dict[str, str] = {}
+        self._waiting = False
+
+    # -- on and off -------------------------------------------------------------------------------------------------
+
+    def install(self, settings: Settings) -> None:
+        """Meter the SDK from now on, or from its import on."""
+        self._settings = settings
+        self._origins.clear()
+        self.on = True
+        module = f"{self.name}._base_client"
+        if module in sys.modules or not self._waiting:
+            self._waiting = True
+            _patch.when_imported(module, self._patch)
+
+    def uninstall(self) -> None:
+        """Leave the SDK alone; where another tool's wrapper lies over ours, ours stays and does nothing."""
+        self.on = False
+        module = sys.modules.get(f"{self.name}._base_client")
+        if module is None:
+            return
+        for owner, name, _ in self._points(module):
+            removed = _patch.undo(owner, name)
+            self._states[f"{owner.__name__}.{name}"] = "off" if removed else "off, but under another tool's wrapper"
+
+    def state(self) -> dict[str, str]:
+        """What is patched: place to `on`, `off`, `waiting for import` or `failed`."""
+        return self._states or {f"{self.name}._base_client": "waiting for import" if self.on else "off"}
+
+    def _points(self, base: ModuleType) -> Iterator[tuple[type, str, Callable[..., Any]]]:
+        streaming = sys.modules[f"{self.name}._streaming"]
+        sync, asynchronous = base.SyncAPIClient, base.AsyncAPIClient
+        yield sync, "request", self._request
+        yield asynchronous, "request", self._arequest
+        yield sync, "_process_response", self._process_response
+        yield asynchronous, "_process_response", self._aprocess_response
+        yield base.BaseClient, "_process_response_data", self._data
+        yield streaming.Stream, "__stream__", self._stream
+        yield streaming.AsyncStream, "__stream__", self._astream
+
+    def _patch(self, base: ModuleType) -> None:
+        if not self.on:
+            return
+        for owner, name, ours in self._points(base):
+            place = f"{owner.__name__}.{name}"
+            self._states[place] = "failed"
+            put = _patch.wrap if name in {"request", "_process_response"} else _patch.replace
+            put(owner, name, ours)
+            self._states[place] = "on"
+
+    # -- what is called ---------------------------------------------------------------------------------------------
+
+    def _endpoint(self, method: str, url: str) -> Endpoint | None:
+        if method == "post":
+            found = self.endpoints.get(url)
+            if found is not None or url in self._paths:
+                return found or self._paths[url]
+            path = url.partition("?")[0]
+            found = next((e for p, e in self.endpoints.items() if path == p or path.endswith(p)), None)
+            if len(self._paths) > 500:
+                self._paths.clear()
+            self._paths[url] = found
+            return found
+        if method == "get" and self.polls:
+            path = url.partition("?")[0]
+            return next((endpoint for pattern, endpoint in self.polls if pattern.search(path)), None)
+        return None
+
+    def _origin(self, client: Any) -> Origin:
+        url = client.base_url
+        key = (id(url), type(client))
+        found = self._origins.get(key)
+        if found is None:
+            host: str = url.host
+            named = (self.providers.get(kind.__name__) for kind in type(client).__mro__)
+            provider = next((name for name in named if name), None) or provider_at(host)
+            region = region_at(host)
+            asked = host in self.ask_hosts or host.endswith(tuple(f".{h}" for h in self.ask_hosts))
+            may_ask = self._settings.include_usage and (asked or host in self._settings.include_usage_hosts)
+            if len(self._origins) > 500:
+                self._origins.clear()
+            # The URL is kept with the facts, so that its identity stays its own.
+            found = Origin(url, provider, {"region": region} if region else None, may_ask)
+            self._origins[key] = found
+        return found
+
+    def _open(self, client: Any, options: Any, stream: bool) -> Call | None:
+        """The call that `options` ask for; None if it is not paid for."""
+        endpoint = self._endpoint(options.method.lower(), options.url)
+        if endpoint is None:
+            return None
+        origin = self._origin(client)
+        body = options.json_data
+        model = body.get("model") if isinstance(body, dict) else None
+        extra = getattr(options, "extra_json", None)
+        if extra:
+            model = extra.get("model", model)
+        record = Record(
+            trace_id="",
+            span_id="",
+            name=endpoint.name,
+            integration=self.name,
+            provider=origin.provider,
+            operation=endpoint.operation,
+            request_model=model if isinstance(model, str) else None,
+            stream=stream,
+        )
+        if origin.context:
+            record.context = origin.context
+        return Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
+
+    @_guard.guarded
+    def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Json) -> tuple[Call, tuple[Any, ...], Json] | None:
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        stream = bool(kwargs.get("stream"))
+        call = self._open(client, options, stream)
+        if call is None:
+            return None
+        if stream:
+            asking = self._asking(client, options, call)
+            if asking is not None:
+                call.injected = True
+                if len(args) > 1:
+                    args = (args[0], asking, *args[2:])
+                else:
+                    kwargs = {**kwargs, "options": asking}
+        return call, args, kwargs
+
+    def _asking(self, client: Any, options: Any, call: Call) -> Any:
+        """`options` that ask for usage; None if the host asks itself, or must not, or its server may not understand."""
+        endpoint = self._endpoint("post", options.url)
+        body = options.json_data
+        if endpoint is None or not endpoint.ask or not isinstance(body, dict):
+            return None
+        given = {**(body.get("stream_options") or {}), **((getattr(options, "extra_json", None) or {}).get("stream_options") or {})}
+        if "include_usage" in given:
+            return None
+        headers: Any = options.headers or {}
+        raw = isinstance(headers, Mapping) and headers.get("X-Stainless-Raw-Response")
+        if not self._origin(client).may_ask or raw == "stream" or getattr(options, "extra_json", None):
+            call.record.flags = ("usage_not_requested",)
+            return None
+        asking = copy.copy(options)
+        asking.json_data = {**body, "stream_options": {**given, "include_usage": True}}
+        return asking
+
+    @_guard.guarded
+    def _failed(self, call: Call, error: BaseException) -> None:
+        """The host gets `error`: what was used until then is billed all the same."""
+        status = status_of(error)
+        if not call.claimed and status != "error" or type(error).__name__ == "APIConnectionError":
+            call.record.flags += ("may_be_billed",)
+        call.end(status, type(error).__name__)
+
+    def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
+        begun = self._begin(client, args, kwargs) if self.on else None
+        if begun is None:
+            return wrapped(*args, **kwargs)
+        call, asked_args, asked_kwargs = begun
+        token = _pending.set(call)
+        try:
+            result = wrapped(*asked_args, **asked_kwargs)
+        except BaseException as error:
+            _pending.reset(token)
+            if not _refused(call, error):
+                self._failed(call, error)
+                raise
+        else:
+            _pending.reset(token)
+            if not call.claimed:
+                call.end()
+            return result
+        return wrapped(*args, **kwargs)  # as the host asked; `_process_response` opens a call of its own
+
+    async def _arequest(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
+        begun = self._begin(client, args, kwargs) if self.on else None
+        if begun is None:
+            return await wrapped(*args, **kwargs)
+        call, asked_args, asked_kwargs = begun
+        token = _pending.set(call)
+        try:
+            result = await wrapped(*asked_args, **asked_kwargs)
+        except BaseException as error:
+            _reset(token)
+            if not _refused(call, error):
+                self._failed(call, error)
+                raise
+        else:
+            _reset(token)
+            if not call.claimed:
+                call.end()
+            return result
+        return await wrapped(*args, **kwargs)
+
+    # -- what is answered -------------------------------------------------------------------------------------------
+
+    @_guard.guarded
+    def _claim(self, client: Any, kwargs: Json) -> Call | None:
+        """The call that a response belongs to; None if it is not paid for, or has one already."""
+        response, options = kwargs["response"], kwargs["options"]
+        if KEY in response.extensions:
+            return None
+        call = _pending.get()
+        if call is None or call.claimed or call.url != options.url:
+            # Our `request` was passed by (another tool's patch of a subclass), or the SDK sent more than one request.
+            call = self._open(client, options, bool(kwargs.get("stream")))
+            if call is None:
+                return None
+        call.claimed = True
+        call.record.retries = kwargs.get("retries_taken", 0)
+        response.extensions[KEY] = call
+        return call
+
+    @_guard.guarded
+    def _answered(self, call: Call, response: Any) -> None:
+        """The SDK has made what the host gets of `response`."""
+        if call.ended:
+            return
+        if not response.is_closed:
+            if call.record.stream:
+                open_streams[id(call)] = call
+            follow(call, response)
+            return
+        if call.first == 0 and "json" in response.headers.get("content-type", ""):
+            read_json(call, response.content)  # a raw response, which the host may never parse
+        call.complete = True
+        call.end()
+
+    def _process_response(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
+        call = self._claim(client, kwargs) if self.on else None
+        if call is None:
+            return wrapped(*args, **kwargs)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._failed(call, error)
+            raise
+        self._answered(call, kwargs["response"])
+        return result
+
+    async def _aprocess_response(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
+        call = self._claim(client, kwargs) if self.on else None
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._failed(call, error)
+            raise
+        self._answered(call, kwargs["response"])
+        return result
+
+    # -- once per streamed event: plain functions --------------------------------------------------------------------
+
+    def _data(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def _process_response_data(client: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                call = kwargs["response"].extensions.get(KEY)
+                if call is not None:
+                    data = kwargs["data"]
+                    if not call.first:
+                        call.first = perf_counter_ns()
+                        call.scan = None  # the SDK parses this body itself
+                    if data.__class__ is dict:
+                        call.reader(call, data)
+            except Exception:  # noqa: BLE001 - the guard
+                _guard.report("tollbook_integrations.reader")
+            return original(client, *args, **kwargs)
+
+        return _process_response_data
+
+    def _stream(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def __stream__(stream: Any) -> Iterator[Any]:  # noqa: N807 - the name of what it replaces
+            call = _call_of(stream)
+            items = original(stream)
+            return items if call is None or not call.injected else _without_usage_chunk(call, items)
+
+        return __stream__
+
+    def _astream(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def __stream__(stream: Any) -> AsyncIterator[Any]:  # noqa: N807
+            call = _call_of(stream)
+            items = original(stream)
+            return items if call is None or not call.injected else _without_usage_chunk_async(call, items)
+
+        return __stream__
+
+
+def _reset(token: Any) -> None:
+    try:
+        _pending.reset(token)
+    except ValueError:
+        return  # a coroutine that was closed in another context than that of its start
+
+
+@_guard.guarded
+def _refused(call: Call, error: BaseException) -> bool:
+    """Whether a server rejected the request only because we asked for usage."""
+    if call.injected and getattr(error, "status_code", None) in {400, 422} and "stream_options" in str(error):
+        call.drop()
+        return True
+    return False
+
+
+@_guard.guarded
+def _call_of(stream: Any) -> Call | None:
+    found: Call | None = stream.response.extensions.get(KEY)
+    return found
+
+
+def _without_usage_chunk(call: Call, items: Iterator[Any]) -> Iterator[Any]:
+    for item in items:
+        if call.hide_chunk:
+            call.hide_chunk = False
+            continue
+        yield item
+
+
+async def _without_usage_chunk_async(call: Call, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for item in items:
+        if call.hide_chunk:
+            call.hide_chunk = False
+            continue
+        yield item

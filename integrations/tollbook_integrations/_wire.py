@@ -1,0 +1,160 @@
+"""What the bodies and streamed events of the common APIs look like, whoever serves them.
+
+A reader takes a decoded JSON object, a whole body or one event of a stream, and sets on the call what it tells:
+usage, model, id, tier, how it ended, and how much text it carried, by length only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tollbook.spans import Call
+
+Json = dict[str, Any]
+
+_TOOLS = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_execution",
+}
+"""Output items of the Responses API that are billed by their number."""
+
+_ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
+
+
+def _identity(call: Call, data: Json) -> None:
+    record = call.record
+    if record.response_id is None and (found := data.get("id")):
+        record.response_id = found
+    if found := data.get("model"):  # Azure's first chunk has an empty one
+        record.response_model = found
+    if found := data.get("service_tier"):
+        call.tier = found
+
+
+def plain(call: Call, data: Json) -> None:
+    """A body or event that may have `usage`, `model` and `id`, and nothing else that matters."""
+    if usage := data.get("usage"):
+        call.saw_usage(usage)
+        call.complete = True
+    _identity(call, data)
+
+
+def chat(call: Call, data: Json) -> None:
+    """Chat Completions, legacy completions, and what speaks like them."""
+    choices = data.get("choices")
+    if choices:
+        choice = choices[0]
+        delta = choice.get("delta")
+        if delta:
+            if text := delta.get("content"):
+                call.characters += len(text)
+            else:
+                _other_text(call, delta)
+        elif text := choice.get("text"):
+            call.characters += len(text)
+        if finish := choice.get("finish_reason"):
+            call.record.finish = finish
+            call.complete = True
+    usage = data.get("usage")
+    if usage is not None:
+        call.saw_usage(usage)
+        if call.injected and not choices:
+            call.hide_chunk = True
+    elif call.injected:
+        data.pop("usage", None)  # `usage: null` is on every chunk only because we asked
+    if call.record.response_model is None or choices is None or usage is not None or call.complete:
+        _identity(call, data)
+        if (more := data.get("x_groq")) and (usage := more.get("usage")):
+            call.saw_usage(usage)
+
+
+def _other_text(call: Call, delta: Json) -> None:
+    for name in ("reasoning_content", "reasoning", "refusal"):
+        if isinstance(text := delta.get(name), str):
+            call.characters += len(text)
+    for tool in delta.get("tool_calls") or ():
+        if text := (tool.get("function") or {}).get("arguments"):
+            call.characters += len(text)
+
+
+def responses(call: Call, data: Json) -> None:
+    """The Responses API."""
+    body = data.get("response")
+    if body is None:
+        if text := data.get("delta"):
+            if isinstance(text, str):
+                call.characters += len(text)
+            return
+        body = data
+    if body.get("object") not in {"response", "response.compaction"}:
+        return
+    _identity(call, body)
+    status = body.get("status")
+    if status in _ENDED:
+        call.complete = True
+        call.record.finish = (body.get("incomplete_details") or {}).get("reason") or status
+    usage = body.get("usage")
+    if usage:
+        outside = {name: body[name] for name in ("tool_usage", "svg_usage") if body.get(name)}
+        call.saw_usage({**usage, **outside} if outside else usage)
+        _count_tools(call, body.get("output") or ())
+    if body.get("background"):
+        if usage:
+            call.identify(body["id"])
+        else:
+            call.record.bills = False  # queued: whoever reads the finished response books it
+            call.record.flags = ("background",)
+
+
+def response_poll(call: Call, data: Json) -> None:
+    """A response that is read again: paid when it was made, unless it ran in the background."""
+    responses(call, data)
+    if not (data.get("response") or data).get("background") or call.raw is None:
+        call.drop()
+
+
+def _count_tools(call: Call, output: list[Json]) -> None:
+    counts: dict[str, int] = {}
+    sessions: set[str] = set()
+    for item in output:
+        bucket = _TOOLS.get(item.get("type", ""))
+        if bucket is None:
+            continue
+        if bucket == "code_execution":  # billed by the container, however often it is used
+            sessions.add(str(item.get("container_id")))
+            counts[bucket] = len(sessions)
+        elif bucket != "web_search" or (item.get("action") or {}).get("type", "search") == "search":
+            counts[bucket] = counts.get(bucket, 0) + 1
+    call.tools = counts or None
+
+
+def messages(call: Call, data: Json) -> None:
+    """Anthropic's Messages API."""
+    kind = data.get("type")
+    if kind == "content_block_delta":
+        delta = data["delta"]
+        if text := delta.get("text") or delta.get("partial_json") or delta.get("thinking"):
+            call.characters += len(text)
+        return
+    if usage := data.get("usage"):
+        call.saw_usage(usage)
+    if kind == "message_start":
+        body = data["message"]
+        if usage := body.get("usage"):
+            call.saw_usage(usage)
+        _identity(call, body)
+    elif kind == "message_delta":
+        call.record.finish = (data.get("delta") or {}).get("stop_reason")
+        call.complete = call.record.finish is not None
+    elif kind == "message":
+        call.record.finish = data.get("stop_reason")
+        call.complete = True
+        _identity(call, data)
+
+
+def audio(call: Call, data: Json) -> None:
+    """Transcription: a body, or events of which the last one has the usage."""
+    if text := data.get("delta"):
+        call.characters += len(text)
+    plain(call, data)

@@ -1,0 +1,22 @@
+"""Anthropic: facts about the SDK `anthropic`, whose clients also speak to Bedrock, Vertex AI and Azure."""
+
+from __future__ import annotations
+
+from tollbook_integrations._stainless import Endpoint, Stainless
+from tollbook_integrations._wire import messages
+
+_PLATFORMS = {
+    "AnthropicBedrock": "aws.bedrock",
+    "AnthropicBedrockMantle": "aws.bedrock",
+    "AnthropicVertex": "gcp.vertex_ai",
+    "AnthropicGoogleCloud": "anthropic",
+    "AnthropicFoundry": "azure.ai.inference",
+    "AnthropicAWS": "anthropic",
+}
+
+integration = Stainless(
+    "anthropic",
+    "anthropic>=0.125,<3",
+    {"/v1/messages": Endpoint("Messages", "chat", "anthropic.messages", messages)},
+    providers=_PLATFORMS | {f"Async{name}": provider for name, provider in _PLATFORMS.items()},
+)
