@@ -1,0 +1,67 @@
+"""What every test may rely on: no network, no trace of the developer's machine, and no error that hides."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.wire.server import Wire  # noqa: E402 - needs the path above
+
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_", "GOOGLE_", "CLOUD_ML_", "VERTEX", "TOLLBOOK_", "OTEL_")
+"""Beginnings of environment variables that could steer an SDK or Tollbook."""
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class NetworkUsed(RuntimeError):
+    """A test tried to leave this machine. Not an OSError, so that no SDK takes it for a bad connection."""
+
+
+def _loopback_only(event: str, args: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        address = args[1]
+        host = address[0] if isinstance(address, tuple) else "localhost"  # a path is a Unix socket
+    elif event == "socket.getaddrinfo":
+        host = args[0] or "localhost"
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    if not name.startswith(LOOPBACK):
+        raise NetworkUsed(f"{event} {name}")
+
+
+# It can't be undone, nor bypassed by a library that keeps its own reference to a socket function.
+sys.addaudithook(_loopback_only)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name our markers."""
+    config.addinivalue_line("markers", "boundary: errors inside Tollbook are reported, as in production, not raised")
+
+
+@pytest.fixture(scope="session")
+def wire() -> Iterator[Wire]:
+    """The providers, on this machine."""
+    with Wire() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home, a ledger and an environment of the test's own, and errors of ours that are raised."""
+    for name in list(os.environ):
+        if name.upper().startswith(FOREIGN) or name.lower() in PROXIES:
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("TOLLBOOK_STORE", str(tmp_path / "ledger.db"))
+    monkeypatch.setattr("tollbook._guard.reraise", request.node.get_closest_marker("boundary") is None)
