@@ -40,16 +40,25 @@ def read_json(call: Call, body: bytes) -> None:
         return
 
 
-class _Events:
-    """Server-sent events of a body that nobody parses through the SDK.
+def read_lines(call: Call, body: bytes) -> None:
+    """Let the call's reader see a whole body of JSON lines, if it is one of batch results."""
+    if b'"custom_id"' in body[:_TAIL]:
+        lines = _Lines(call, b"")
+        lines(body)
+        lines.finish()
+
+
+class _Lines:
+    """JSON objects in lines that begin with `prefix`, of a body that nobody parses through the SDK.
 
     Each chunk is parsed when the next one arrives: by then the SDK's own parser has come, if it is coming at all.
     """
 
-    __slots__ = ("_call", "_rest")
+    __slots__ = ("_call", "_prefix", "_rest")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, prefix: bytes) -> None:
         self._call = call
+        self._prefix = prefix
         self._rest = b""
 
     def __call__(self, chunk: bytes) -> None:
@@ -64,11 +73,11 @@ class _Events:
         self._rest = b""
 
     def _parse(self, block: bytes) -> None:
-        call = self._call
+        call, prefix = self._call, self._prefix
         for line in block.split(b"\n"):
-            if line.startswith(b"data:"):
+            if line.startswith(prefix):
                 try:
-                    event = _decode(line[5:])
+                    event = _decode(line[len(prefix) :])
                 except msgspec.DecodeError:
                     continue  # `[DONE]`, or a line that is no JSON object
                 call.reader(call, event)
@@ -116,8 +125,10 @@ def follow(call: Call, response: Any) -> None:
     and reading pass through here.
     """
     kind = response.headers.get("content-type", "")
-    if "event-stream" in kind:
-        call.scan = _Events(call)
+    if call.lines:
+        call.scan = _Lines(call, b"")
+    elif "event-stream" in kind:
+        call.scan = _Lines(call, b"data:")
     elif "json" in kind:
         call.scan = _Whole(call)
     response.extensions[GUARD] = _Dropped(call)
@@ -135,6 +146,9 @@ def _finish(call: Call, sdk: str | None = None, error: BaseException | None = No
     finish: Callable[[], None] | None = getattr(call.scan, "finish", None)
     if finish is not None:
         finish()
+    if call.lines:
+        call.drop()
+        return
     failure = call.failure
     if failure is None and error is not None and type(error).__module__.partition(".")[0] == sdk:
         failure = error  # an error event, which the SDK raises while the body is still open

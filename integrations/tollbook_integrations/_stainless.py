@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook.spans import Call, Record, open_streams, status_of
-from tollbook_integrations._body import KEY, follow, read_json
+from tollbook_integrations._body import KEY, follow, read_json, read_lines
 from tollbook_integrations._hosts import provider_at, region_at
 
 Json = dict[str, Any]
@@ -41,6 +41,8 @@ class Endpoint(NamedTuple):
     """Counts what is billed by the request alone."""
     ask: bool = False
     """Whether a stream tells its usage only if `stream_options.include_usage` asks for it."""
+    lines: bool = False
+    """Whether the body is JSON lines, each the result of another call, which the reader books."""
 
 
 class Origin(NamedTuple):
@@ -198,7 +200,9 @@ class Stainless:
         )
         if origin.context:
             record.context = origin.context
-        return Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
+        call = Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
+        call.lines = endpoint.lines
+        return call
 
     @_guard.guarded
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Json) -> tuple[Call, tuple[Any, ...], Json] | None:
@@ -223,7 +227,10 @@ class Stainless:
         body = options.json_data
         if endpoint is None or not endpoint.ask or not isinstance(body, dict):
             return None
-        given = {**(body.get("stream_options") or {}), **((getattr(options, "extra_json", None) or {}).get("stream_options") or {})}
+        given = {
+            **(body.get("stream_options") or {}),
+            **((getattr(options, "extra_json", None) or {}).get("stream_options") or {}),
+        }
         if "include_usage" in given:
             return None
         headers: Any = options.headers or {}
@@ -239,7 +246,7 @@ class Stainless:
     def _failed(self, call: Call, error: BaseException) -> None:
         """The host gets `error`: what was used until then is billed all the same."""
         status = status_of(error)
-        if not call.claimed and status != "error" or type(error).__name__ == "APIConnectionError":
+        if (not call.claimed and status != "error") or type(error).__name__ == "APIConnectionError":
             call.record.flags += ("may_be_billed",)
         call.end(status, type(error).__name__)
 
@@ -311,6 +318,10 @@ class Stainless:
             if call.record.stream:
                 open_streams[id(call)] = call
             follow(call, response)
+            return
+        if call.lines:
+            read_lines(call, response.content)
+            call.drop()
             return
         if call.first == 0 and "json" in response.headers.get("content-type", ""):
             read_json(call, response.content)  # a raw response, which the host may never parse

@@ -6,11 +6,13 @@ usage, model, id, tier, how it ended, and how much text it carried, by length on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from tollbook.spans import Call
+from tollbook.spans import Call, Record
 
 Json = dict[str, Any]
+Reader = Callable[[Call, Json], None]
 
 _TOOLS = {
     "web_search_call": "web_search",
@@ -158,3 +160,43 @@ def audio(call: Call, data: Json) -> None:
     if text := data.get("delta"):
         call.characters += len(text)
     plain(call, data)
+
+
+def _book_result(call: Call, name: str, operation: str, convention: str, reader: Reader, body: Json, key: str) -> None:
+    """Book one result of a batch, once, however often the results are read."""
+    record = Record(
+        trace_id="",
+        span_id="",
+        name=name,
+        integration=call.record.integration,
+        provider=call.record.provider,
+        operation=operation,
+        context={"processing": "batch"},
+    )
+    result = Call(record, convention, reader)
+    reader(result, body)
+    result.complete = True
+    result.identify(key)
+    record.flags = ("batch",)
+    result.end()
+
+
+def anthropic_results(call: Call, line: Json) -> None:
+    """One line of the results of an Anthropic message batch."""
+    message = (line.get("result") or {}).get("message")
+    if message:
+        _book_result(call, "Messages", "chat", "anthropic.messages", messages, message, message["id"])
+
+
+def openai_results(call: Call, line: Json) -> None:
+    """One line of the output file of an OpenAI batch."""
+    body = (line.get("response") or {}).get("body")
+    if not body or not body.get("usage"):
+        return
+    kind = body.get("object")
+    if kind == "response":
+        _book_result(call, "Responses", "chat", "openai.responses", responses, body, body["id"])
+    elif kind == "chat.completion":
+        _book_result(call, "Completions", "chat", "openai.chat", chat, body, body["id"])
+    else:
+        _book_result(call, "Embeddings", "embeddings", "openai.chat", plain, body, line["id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tollbook_integrations._stainless import Endpoint, Stainless
-from tollbook_integrations._wire import audio, chat, plain, response_poll, responses
+from tollbook_integrations._wire import audio, chat, openai_results, plain, response_poll, responses
 
 
 def _characters(request: dict[str, Any]) -> dict[str, int] | None:
@@ -39,7 +39,10 @@ integration = Stainless(
         "/audio/translations": Endpoint("Translations", "transcription", "openai.transcription", audio),
         "/audio/speech": Endpoint("Speech", "speech", "openai.chat", plain, _characters),
     },
-    polls={r"/responses/[^/]+$": Endpoint("Responses", "chat", "openai.responses", response_poll)},
+    polls={
+        r"/responses/[^/]+$": Endpoint("Responses", "chat", "openai.responses", response_poll),
+        r"/files/[^/]+/content$": Endpoint("Batch results", "chat", "", openai_results, lines=True),
+    },
     providers={
         "AzureOpenAI": "azure.ai.openai",
         "AsyncAzureOpenAI": "azure.ai.openai",

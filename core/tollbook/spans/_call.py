@@ -43,6 +43,7 @@ class Call:
         "first",
         "hide_chunk",
         "injected",
+        "lines",
         "raw",
         "reader",
         "record",
@@ -96,6 +97,9 @@ class Call:
         self.characters = 0
         self.complete = False
         self.injected = False
+        """Whether the usage was asked for by us, in a chunk of its own that the host must not see."""
+        self.lines = False
+        """Whether the body is JSON lines, each the result of another call (a batch)."""
         self.hide_chunk = False
         self._open = [True]
         self._started = perf_counter_ns()
@@ -182,7 +186,7 @@ class Call:
         if reported is None and self.counted is not None and self.request is not None and record.status == "ok":
             quantities = self.counted(self.request)
             return None if quantities is None else Usage(quantities, method="counted from the request")
-        if not record.stream or not (self.first or reported):
+        if not (record.stream and self.claimed):
             return reported
         if reported is None:
             record.flags += ("no_usage_reported",)

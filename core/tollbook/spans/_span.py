@@ -102,7 +102,10 @@ class Span:
         self.record.usage = usage
 
     def set_cost(
-        self, total: Number | None, input: Number | None = None, output: Number | None = None  # noqa: A002
+        self,
+        total: Number | None,
+        input: Number | None = None,
+        output: Number | None = None,
     ) -> None:
         """Say what the span cost, in USD; it then counts in place of what was metered inside the span.
 

@@ -27,7 +27,9 @@ def characters(value: Any) -> int:
             if not item.startswith("data:"):
                 total += len(item)
         elif isinstance(item, dict):
-            waiting.extend(v for k, v in item.items() if k not in {"data", "type", "role", "id", "image_url", "file_data"})
+            waiting.extend(
+                v for k, v in item.items() if k not in {"data", "type", "role", "id", "image_url", "file_data"}
+            )
         elif isinstance(item, (list, tuple)):
             waiting.extend(item)
     return total

@@ -1,0 +1,271 @@
+"""What Tollbook adds to a call, measured: `python3 dev.py bench`, or this file with the names of measurements.
+
+All figures of one table come from one process in which bare, reference and Tollbook take turns; each is the median of
+the rounds, and CPU time, not wall time. Absolute microseconds move with the machine: compare the columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import stub
+from reference import Reference
+
+ROUNDS = 15
+CALLS = 3000
+
+
+def _timed(work: Callable[[], None], flush: Callable[[], None]) -> tuple[float, float]:
+    """Seconds of CPU of this thread, and of the whole process with the flush."""
+    gc.collect()
+    gc.disable()
+    whole, here = time.process_time(), time.thread_time()
+    work()
+    mine = time.thread_time() - here
+    flush()
+    everything = time.process_time() - whole
+    gc.enable()
+    return mine, everything
+
+
+def _row(name: str, samples: list[tuple[float, float]], bare: list[tuple[float, float]], per: int) -> dict[str, Any]:
+    added = [[(s[i] - b[i]) / per * 1e6 for s, b in zip(samples, bare, strict=True)] for i in (0, 1)]
+    return {
+        "what": name,
+        "caller_us": round(statistics.median(added[0]), 2),
+        "all_us": round(statistics.median(added[1]), 2),
+        "bare_us": round(statistics.median(b[0] for b in bare) / per * 1e6, 2),
+    }
+
+
+def calls(folder: Path) -> list[dict[str, Any]]:
+    """A call that is not streamed, on an SDK without weight: what the meter itself costs."""
+    import tollbook
+    from tollbook._instrument import Settings
+    from tollbook_integrations.openai import integration as facts
+
+    stub.install()
+    from tollbook_integrations._stainless import Stainless
+
+    meter = Stainless("stub_sdk", "stub", facts.endpoints, ask_hosts=("api.openai.com",))
+    tollbook.autolog(store=folder / "calls.db", only=[])
+    client = stub.SyncAPIClient()
+    request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+
+    def work() -> None:
+        for _ in range(CALLS):
+            client.request(dict, stub.Options("/chat/completions", request))
+
+    reference = Reference(folder / "reference.db")
+    bare, ours, least = [], [], []
+    for round_ in range(ROUNDS + 2):
+        b = _timed(work, lambda: None)
+        meter.install(Settings())
+        o = _timed(work, tollbook.flush)
+        meter.uninstall()
+        reference.patch(stub.SyncAPIClient, "request")
+        r = _timed(work, reference.flush)
+        reference.unpatch()
+        if round_ >= 2:
+            bare.append(b), ours.append(o), least.append(r)
+    return [
+        _row("call: reference (no price, no durability)", least, bare, CALLS),
+        _row("call: tollbook", ours, bare, CALLS),
+    ]
+
+
+def chunks(_: Path) -> list[dict[str, Any]]:
+    """One streamed event, seen by the patched point."""
+    import tollbook
+    from tollbook._instrument import Settings
+    from tollbook.spans import Call, Record
+    from tollbook_integrations._body import KEY
+    from tollbook_integrations.openai import integration as facts
+
+    stub.install()
+    from tollbook_integrations._stainless import Stainless
+
+    tollbook.autolog(only=[])
+    meter = Stainless("stub_sdk", "stub", facts.endpoints)
+    client = stub.SyncAPIClient()
+    event = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "gpt-4o",
+        "choices": [{"index": 0, "delta": {"content": " word"}, "finish_reason": None}],
+    }
+    number = 20_000
+
+    def work() -> None:
+        response = stub.Response()
+        if meter.on:
+            endpoint = facts.endpoints["/chat/completions"]
+            response.extensions[KEY] = Call(
+                Record(trace_id="", span_id="", stream=True), endpoint.convention, endpoint.reader
+            )
+        process = client._process_response_data
+        for _ in range(number):
+            process(data=event, cast_to=dict, response=response)
+
+    bare, ours = [], []
+    for round_ in range(ROUNDS + 2):
+        b = _timed(work, lambda: None)
+        meter.install(Settings())
+        o = _timed(work, lambda: None)
+        meter.uninstall()
+        if round_ >= 2:
+            bare.append(b), ours.append(o)
+    return [_row("streamed event: tollbook", ours, bare, number)]
+
+
+def sdk(folder: Path) -> list[dict[str, Any]]:
+    """The real SDK over a transport in memory: a chat, a stream of 200 chunks, embeddings of 100 vectors, a message."""
+    from real import workloads
+
+    import tollbook
+
+    rows = []
+    tollbook.autolog(store=folder / "sdk.db")
+    tollbook.autolog(disable=True)
+    for name, number, work in workloads():
+        bare, ours = [], []
+        for round_ in range(ROUNDS):
+            b = _timed(lambda: [work() for _ in range(number)] and None, lambda: None)
+            tollbook.autolog()
+            o = _timed(lambda: [work() for _ in range(number)] and None, tollbook.flush)
+            tollbook.autolog(disable=True)
+            if round_ >= 2:
+                bare.append(b), ours.append(o)
+        row = _row(name, ours, bare, number)
+        row["ratio"] = round(1 + row["all_us"] / row["bare_us"], 3)
+        rows.append(row)
+    return rows
+
+
+def start(_: Path) -> list[dict[str, Any]]:
+    """What importing costs in a fresh process, and enabling beside an SDK that is imported."""
+    rows = []
+    code = {
+        "import tollbook": ("", "import tollbook"),
+        "autolog() beside an imported SDK": ("import openai, anthropic", "import tollbook; tollbook.autolog()"),
+        "autolog() before any SDK": ("", "import tollbook; tollbook.autolog()"),
+    }
+    for name, (before, measured) in code.items():
+        script = (
+            f"import sys, time, os\n{before}\n"
+            "rss = lambda: int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE')\n"
+            "n, m, t = set(sys.modules), rss(), time.process_time()\n"
+            f"{measured}\n"
+            "t = time.process_time() - t\n"
+            "print(t * 1e3, (rss() - m) / 1e6, len(set(sys.modules) - n))"
+        )
+        found = []
+        for _ in range(7):
+            with tempfile.TemporaryDirectory() as place:
+                env = {**os.environ, "TOLLBOOK_STORE": f"{place}/l.db"}
+                done = subprocess.run(
+                    [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
+                )
+            found.append([float(x) for x in done.stdout.split()])
+        ms, mb, modules = (statistics.median(column) for column in zip(*found, strict=True))
+        rows.append({"what": name, "cpu_ms": round(ms, 1), "memory_mb": round(mb, 1), "modules": int(modules)})
+    return rows
+
+
+def speed(folder: Path) -> list[dict[str, Any]]:
+    """20,000 calls at full speed, from one thread and from eight: what arrives, and how memory grows over 100,000."""
+    import tollbook
+    from tollbook._instrument import Settings
+    from tollbook.ledger import open_store
+    from tollbook_integrations.openai import integration as facts
+
+    stub.install()
+    from tollbook_integrations._stainless import Stainless
+
+    meter = Stainless("stub_sdk", "stub", facts.endpoints)
+    rows = []
+    request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+
+    def work(number: int) -> None:
+        client = stub.SyncAPIClient()
+        for _ in range(number):
+            client.request(dict, stub.Options("/chat/completions", request))
+
+    for threads, total in ((1, 20_000), (8, 20_000), (1, 100_000)):
+        path = folder / f"speed-{threads}-{total}.db"
+        tollbook.autolog(store=path, only=[])
+        meter.install(Settings())
+        work(2000)
+        before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        began = time.perf_counter()
+        crew = [threading.Thread(target=work, args=(total // threads,)) for _ in range(threads)]
+        for thread in crew:
+            thread.start()
+        for thread in crew:
+            thread.join()
+        seconds = time.perf_counter() - began
+        began = time.perf_counter()
+        tollbook.flush(60)
+        flushed = time.perf_counter() - began
+        grown = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") - before
+        meter.uninstall()
+        arrived = sum(row.calls for row in open_store(path).summary(by=["model"])) - 2000
+        rows.append(
+            {
+                "what": f"{total:,} calls from {threads} thread{'s' * (threads > 1)}",
+                "lost": total - arrived,
+                "calls_per_s": round(total / seconds),
+                "flush_ms": round(flushed * 1e3, 1),
+                "memory_mb": round(grown / 1e6, 1),
+            }
+        )
+    return rows
+
+
+MEASUREMENTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
+    "calls": calls,
+    "chunks": chunks,
+    "sdk": sdk,
+    "start": start,
+    "speed": speed,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(MEASUREMENTS)}; all if absent")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    given = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+    for name in given.names or MEASUREMENTS:
+        if not given.names:  # each in a process of its own
+            subprocess.run([sys.executable, __file__, name, *(["--json"] if given.json else [])], check=True)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["TOLLBOOK_STORE"] = str(Path(folder) / "ledger.db")
+            rows = MEASUREMENTS[name](Path(folder))
+        if given.json:
+            print(json.dumps({name: rows}))
+            continue
+        print(f"\n{name}: {(MEASUREMENTS[name].__doc__ or '').strip()}")
+        for row in rows:
+            print("  " + "  ".join(f"{key} {value}" if key != "what" else f"{value:<45}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()
