@@ -1,5 +1,24 @@
 """Pricing: what usage costs, by dated facts with a source."""
 
+from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
+from tollbook.pricing._catalog import card, card_by_id, catalog_info, on_new_card, warm
 from tollbook.pricing._cost import Cost, Status
+from tollbook.pricing._price import cost_of, lines
 
-__all__ = ["Cost", "Status"]
+__all__ = [
+    "Card",
+    "Cost",
+    "Line",
+    "Rate",
+    "Rates",
+    "Status",
+    "Tier",
+    "card",
+    "card_by_id",
+    "card_from",
+    "catalog_info",
+    "cost_of",
+    "lines",
+    "on_new_card",
+    "warm",
+]
