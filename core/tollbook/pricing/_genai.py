@@ -199,12 +199,9 @@ def _card(
     info: genai.ModelInfo, variants: Sequence[genai.PriceVariant], moment: datetime, context: Mapping[str, str]
 ) -> Card | None:
     applied, at, assumptions = _selected(info, variants, moment, context)
-    prices = info.get_prices(at, applied)
-    units = _units(prices)
-    if not units:
+    rates, tiers, assumed = compiled(info.get_prices(at, applied))
+    if not rates:
         return None  # listed without a price, which does not mean free
-    thresholds = sorted({tier.start for price in units.values() for tier in _tiers(price)})
-    rates, assumed = _rates(units, None)
     owner = next(provider.id for provider in providers if any(info is each for each in provider.models))
     timed = owner == "groq" and info.id in {"whisper-large-v3", "whisper-large-v3-turbo"}
     return identified(
@@ -215,7 +212,7 @@ def _card(
             layer="genai-prices",
             source=SOURCE,
             rates=rates,
-            tiers=tuple(Tier(start, "gt", _rates(units, start)[0]) for start in thresholds),
+            tiers=tiers,
             since=_since(info, variants, at, applied),
             context=applied,
             minimum={"input_audio_ms": 10_000} if timed else {},  # in the package's code, not in its data
@@ -287,12 +284,15 @@ def _since(
 Price = Decimal | genai.TieredPrices
 
 
-def _units(prices: genai.ModelPrice) -> dict[str, Price]:
-    """The prices that are set, by genai-prices' name of the unit."""
+def compiled(prices: genai.ModelPrice) -> tuple[Rates, tuple[Tier, ...], dict[str, str]]:
+    """`prices` as rates by bucket, tiers, and the assumptions behind single rates."""
     found = vars(prices)
-    return {
+    units = {
         name: found[unit["price_key"]] for name, unit in unit_data.items() if found.get(unit["price_key"]) is not None
     }
+    thresholds = sorted({tier.start for price in units.values() for tier in _tiers(price)})
+    rates, assumed = _rates(units, None)
+    return rates, tuple(Tier(start, "gt", _rates(units, start)[0]) for start in thresholds), assumed
 
 
 def _tiers(price: Price) -> list[genai.Tier]:
