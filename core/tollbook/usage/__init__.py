@@ -1,16 +1,28 @@
 """Usage: what a call used, in disjoint buckets, from every provider's own words."""
 
-from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, OUTPUT_TOKENS, Bucket
+from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, OUTPUT_TOKENS, TOKENS, Bucket
+from tollbook.usage._convention import Convention, Field
+from tollbook.usage._conventions import CONVENTIONS
+from tollbook.usage._read import read
 from tollbook.usage._usage import Part, Source, Usage
+from tollbook.usage._write import merge, selectors, write
 
 __all__ = [
     "BUCKETS",
     "CACHE_READS",
     "CACHE_WRITES",
+    "CONVENTIONS",
     "INPUT_TOKENS",
     "OUTPUT_TOKENS",
+    "TOKENS",
     "Bucket",
+    "Convention",
+    "Field",
     "Part",
     "Source",
     "Usage",
+    "merge",
+    "read",
+    "selectors",
+    "write",
 ]

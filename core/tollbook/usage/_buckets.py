@@ -13,7 +13,7 @@ class Bucket(NamedTuple):
     name: str
     direction: Direction
     unit: str
-    """`tokens`, `calls`, `characters`, `milliseconds`, `images`, `pages` or `requests`."""
+    """`tokens`, `calls`, `characters`, `milliseconds`, `images`, `pixels`, `pages`, `sources` or `requests`."""
     doc: str
 
 
@@ -36,29 +36,39 @@ _ALL = (
     Bucket("output_audio", "output", "tokens", "audio generated"),
     Bucket("output_image", "output", "tokens", "images generated"),
     Bucket("output_video", "output", "tokens", "video generated"),
+    Bucket("output_citation", "output", "tokens", "sources quoted, where they are counted apart"),
     Bucket("web_search", "tool", "calls", "searches of the web"),
     Bucket("web_fetch", "tool", "calls", "pages fetched"),
-    Bucket("file_search", "tool", "calls", "searches of files"),
+    Bucket("social_search", "tool", "calls", "searches of a social network"),
+    Bucket("file_search", "tool", "calls", "searches of stored files"),
+    Bucket("attachment_search", "tool", "calls", "searches of files sent along"),
     Bucket("code_execution", "tool", "calls", "runs or sessions of code"),
+    Bucket("search_sources", "tool", "sources", "sources that a search drew on, where each is billed"),
     Bucket("input_characters", "input", "characters", "characters sent (speech)"),
     Bucket("output_characters", "output", "characters", "characters generated"),
     Bucket("input_audio_ms", "input", "milliseconds", "audio sent, by its length"),
     Bucket("output_audio_ms", "output", "milliseconds", "audio generated, by its length"),
     Bucket("output_video_ms", "output", "milliseconds", "video generated, by its length"),
+    Bucket("input_images", "input", "images", "images sent, by their number"),
     Bucket("output_images", "output", "images", "images generated, by their number"),
+    Bucket("input_pixels", "input", "pixels", "images sent, by their size"),
+    Bucket("session_ms", "other", "milliseconds", "time of a live or running session"),
     Bucket("search_units", "other", "calls", "units of reranking"),
     Bucket("pages", "input", "pages", "pages read"),
     Bucket("requests", "other", "requests", "requests that are billed by their number"),
 )
 
 BUCKETS: dict[str, Bucket] = {bucket.name: bucket for bucket in _ALL}
-"""All buckets by name."""
+"""All buckets by name. What is measured twice (audio in tokens and by its length) is in both buckets: price one."""
 
 INPUT_TOKENS = frozenset(b.name for b in _ALL if b.direction == "input" and b.unit == "tokens")
 """The buckets that make up `gen_ai.usage.input_tokens`."""
 
 OUTPUT_TOKENS = frozenset(b.name for b in _ALL if b.direction == "output" and b.unit == "tokens")
 """The buckets that make up `gen_ai.usage.output_tokens`."""
+
+TOKENS = INPUT_TOKENS | OUTPUT_TOKENS
+"""The buckets that make up the total."""
 
 CACHE_WRITES = frozenset(name for name in INPUT_TOKENS if "cache_write" in name)
 CACHE_READS = frozenset(name for name in INPUT_TOKENS if name.endswith("cache_read"))

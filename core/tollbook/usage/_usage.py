@@ -30,7 +30,8 @@ class Usage(msgspec.Struct, omit_defaults=True, gc=False):
     """What one call used.
 
     `quantities` maps names of `BUCKETS` to non-negative counts. The buckets are disjoint: cached tokens are not
-    inside `input`, reasoning is not inside `output`. So totals are sums, and nothing is priced twice.
+    inside `input`, reasoning is not inside `output`. So totals are sums, and nothing is priced twice. A bucket that is
+    missing holds nothing; if all were zero, at least one is there with 0; none at all means that no quantity is known.
     """
 
     quantities: dict[str, int]
