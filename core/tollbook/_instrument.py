@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -36,9 +36,16 @@ class Integration(Protocol):
 class Settings:
     """What `autolog` was asked for, as integrations need it."""
 
-    __slots__ = ("include_usage", "include_usage_hosts")
+    __slots__ = ("hosts", "include_usage", "include_usage_hosts")
 
-    def __init__(self, *, include_usage: bool = True, include_usage_hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        hosts: Mapping[str, str] | None = None,
+        include_usage: bool = True,
+        include_usage_hosts: Iterable[str] = (),
+    ) -> None:
+        self.hosts = dict(hosts or {})
         self.include_usage = include_usage
         self.include_usage_hosts = frozenset(include_usage_hosts)
 
@@ -65,6 +72,7 @@ def autolog(
     disable: bool = False,
     store: str | Path | None = None,
     only: Iterable[str] | None = None,
+    hosts: Mapping[str, str] | None = None,
     include_usage: bool = True,
     include_usage_hosts: Iterable[str] = (),
 ) -> None:
@@ -78,6 +86,8 @@ def autolog(
         store: Where the ledger is: a path, or a URL such as `sqlite:///costs.db`. Default: `TOLLBOOK_STORE`, else a
             file in the user's data directory.
         only: Names of the integrations to switch on; all if absent.
+        hosts: Host name to provider (`{"llm-gateway.internal": "openai"}`), for gateways that pass calls on. A host
+            that is neither known nor named here is a provider of its own, whose prices only you know.
         include_usage: Ask OpenAI for the usage of streamed chats that did not ask themselves, and hide the extra
             chunk that carries it. It is only asked of hosts that are known to understand.
         include_usage_hosts: Host names, beside OpenAI's own, that may be asked.
@@ -89,7 +99,7 @@ def autolog(
     wanted = set(available) if only is None else set(only)
     if unknown := wanted - set(available):
         raise ValueError(f"no integration named {', '.join(sorted(unknown))}; there are: {', '.join(available)}")
-    settings = Settings(include_usage=include_usage, include_usage_hosts=include_usage_hosts)
+    settings = Settings(hosts=hosts, include_usage=include_usage, include_usage_hosts=include_usage_hosts)
     with _lock:
         if disable:
             for name in wanted:

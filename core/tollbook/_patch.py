@@ -40,7 +40,7 @@ def is_ours(function: Any) -> bool:
 
 
 def wrap(owner: type, name: str, wrapper: Wrapper) -> bool:
-    """Wrap method `name` of `owner` by a wrapt wrapper, for points that are passed once per call.
+    """Wrap method `name` of `owner` by a wrapt wrapper: for the outermost point, where other tools' wrappers meet.
 
     Returns:
         False if it is wrapped already.
@@ -57,7 +57,7 @@ def wrap(owner: type, name: str, wrapper: Wrapper) -> bool:
 
 
 def replace(owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
-    """Replace method `name` of `owner` by `make(original)`, for points that are passed once per streamed event.
+    """Replace method `name` of `owner` by `make(original)`: for points inside a call, and for those of each event.
 
     A plain function costs a fifth of a wrapt wrapper.
 

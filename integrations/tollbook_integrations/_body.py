@@ -12,6 +12,8 @@ from tollbook.spans import Call, status_of
 
 KEY = "tollbook.call"
 GUARD = "tollbook.guard"
+BATCH = "batch"
+"""The convention of a body that is JSON lines, each the result of another call, which the reader books."""
 _LARGEST = 8 << 20
 """Bytes of a JSON body that are kept to look for its usage."""
 _TAIL = 4096
@@ -40,12 +42,16 @@ def read_json(call: Call, body: bytes) -> None:
         return
 
 
-def read_lines(call: Call, body: bytes) -> None:
-    """Let the call's reader see a whole body of JSON lines, if it is one of batch results."""
-    if b'"custom_id"' in body[:_TAIL]:
-        lines = _Lines(call, b"")
-        lines(body)
-        lines.finish()
+def read_whole(call: Call, response: Any) -> None:
+    """Let the call's reader see the body of `response`, which the SDK has read and not parsed."""
+    if call.convention == BATCH:
+        if b'"custom_id"' in response.content[:_TAIL]:
+            lines = _Lines(call, b"")
+            lines(response.content)
+            lines.finish()
+        call.drop()
+    elif "json" in response.headers.get("content-type", ""):
+        read_json(call, response.content)
 
 
 class _Lines:
@@ -125,7 +131,7 @@ def follow(call: Call, response: Any) -> None:
     and reading pass through here.
     """
     kind = response.headers.get("content-type", "")
-    if call.lines:
+    if call.convention == BATCH:
         call.scan = _Lines(call, b"")
     elif "event-stream" in kind:
         call.scan = _Lines(call, b"data:")
@@ -146,7 +152,7 @@ def _finish(call: Call, sdk: str | None = None, error: BaseException | None = No
     finish: Callable[[], None] | None = getattr(call.scan, "finish", None)
     if finish is not None:
         finish()
-    if call.lines:
+    if call.convention == BATCH:
         call.drop()
         return
     failure = call.failure

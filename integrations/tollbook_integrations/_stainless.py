@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook.spans import Call, Record, open_streams, status_of
-from tollbook_integrations._body import KEY, follow, read_json, read_lines
+from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._hosts import provider_at, region_at
 
 Json = dict[str, Any]
@@ -41,8 +41,6 @@ class Endpoint(NamedTuple):
     """Counts what is billed by the request alone."""
     ask: bool = False
     """Whether a stream tells its usage only if `stream_options.include_usage` asks for it."""
-    lines: bool = False
-    """Whether the body is JSON lines, each the result of another call, which the reader books."""
 
 
 class Origin(NamedTuple):
@@ -137,17 +135,17 @@ class Stainless:
         for owner, name, ours in self._points(base):
             place = f"{owner.__name__}.{name}"
             self._states[place] = "failed"
-            put = _patch.wrap if name in {"request", "_process_response"} else _patch.replace
+            put = _patch.wrap if name == "request" else _patch.replace
             put(owner, name, ours)
             self._states[place] = "on"
 
     # -- what is called ---------------------------------------------------------------------------------------------
 
-    def _endpoint(self, method: str, url: str) -> Endpoint | None:
+    def _endpoint(self, options: Any) -> Endpoint | None:
+        method, url = options.method.lower(), options.url
         if method == "post":
-            found = self.endpoints.get(url)
-            if found is not None or url in self._paths:
-                return found or self._paths[url]
+            if url in self._paths:
+                return self._paths[url]
             path = url.partition("?")[0]
             found = next((e for p, e in self.endpoints.items() if path == p or path.endswith(p)), None)
             if len(self._paths) > 500:
@@ -166,7 +164,7 @@ class Stainless:
         if found is None:
             host: str = url.host
             named = (self.providers.get(kind.__name__) for kind in type(client).__mro__)
-            provider = next((name for name in named if name), None) or provider_at(host)
+            provider = self._settings.hosts.get(host) or next((n for n in named if n), None) or provider_at(host)
             region = region_at(host)
             asked = host in self.ask_hosts or host.endswith(tuple(f".{h}" for h in self.ask_hosts))
             may_ask = self._settings.include_usage and (asked or host in self._settings.include_usage_hosts)
@@ -177,70 +175,54 @@ class Stainless:
             self._origins[key] = found
         return found
 
-    def _open(self, client: Any, options: Any, stream: bool) -> Call | None:
+    def _begin(self, client: Any, options: Any, stream: bool) -> Call | None:
         """The call that `options` ask for; None if it is not paid for."""
-        endpoint = self._endpoint(options.method.lower(), options.url)
-        if endpoint is None:
+        try:
+            endpoint = self.endpoints.get(options.url) if options.method == "post" else None
+            if endpoint is None and (endpoint := self._endpoint(options)) is None:
+                return None
+            origin = self._origins.get((id(client.base_url), client.__class__)) or self._origin(client)
+            body = options.json_data
+            model = body.get("model") if body.__class__ is dict else None
+            if extra := getattr(options, "extra_json", None):
+                model = extra.get("model", model)
+            record = Record(
+                trace_id="",
+                span_id="",
+                name=endpoint.name,
+                integration=self.name,
+                provider=origin.provider,
+                operation=endpoint.operation,
+                request_model=model if model.__class__ is str else None,
+                context=origin.context,
+                stream=stream,
+            )
+            return Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
+        except Exception:  # noqa: BLE001 - the guard
+            _guard.report("tollbook_integrations.begin")
             return None
-        origin = self._origin(client)
-        body = options.json_data
-        model = body.get("model") if isinstance(body, dict) else None
-        extra = getattr(options, "extra_json", None)
-        if extra:
-            model = extra.get("model", model)
-        record = Record(
-            trace_id="",
-            span_id="",
-            name=endpoint.name,
-            integration=self.name,
-            provider=origin.provider,
-            operation=endpoint.operation,
-            request_model=model if isinstance(model, str) else None,
-            stream=stream,
-        )
-        if origin.context:
-            record.context = origin.context
-        call = Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
-        call.lines = endpoint.lines
-        return call
 
     @_guard.guarded
-    def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Json) -> tuple[Call, tuple[Any, ...], Json] | None:
+    def _ask(self, client: Any, args: tuple[Any, ...], kwargs: Json, call: Call) -> tuple[tuple[Any, ...], Json] | None:
+        """Arguments that ask for usage; None if the host asks itself, must not, or its server may not understand."""
         options = args[1] if len(args) > 1 else kwargs["options"]
-        stream = bool(kwargs.get("stream"))
-        call = self._open(client, options, stream)
-        if call is None:
-            return None
-        if stream:
-            asking = self._asking(client, options, call)
-            if asking is not None:
-                call.injected = True
-                if len(args) > 1:
-                    args = (args[0], asking, *args[2:])
-                else:
-                    kwargs = {**kwargs, "options": asking}
-        return call, args, kwargs
-
-    def _asking(self, client: Any, options: Any, call: Call) -> Any:
-        """`options` that ask for usage; None if the host asks itself, or must not, or its server may not understand."""
-        endpoint = self._endpoint("post", options.url)
+        endpoint = self.endpoints.get(options.url) or self._endpoint(options)
         body = options.json_data
         if endpoint is None or not endpoint.ask or not isinstance(body, dict):
             return None
-        given = {
-            **(body.get("stream_options") or {}),
-            **((getattr(options, "extra_json", None) or {}).get("stream_options") or {}),
-        }
-        if "include_usage" in given:
+        extra: Json = getattr(options, "extra_json", None) or {}
+        given: Json = extra.get("stream_options") or body.get("stream_options") or {}
+        if given.get("include_usage"):
             return None
-        headers: Any = options.headers or {}
-        raw = isinstance(headers, Mapping) and headers.get("X-Stainless-Raw-Response")
-        if not self._origin(client).may_ask or raw == "stream" or getattr(options, "extra_json", None):
+        headers: Any = options.headers
+        bytes_only = isinstance(headers, Mapping) and headers.get("X-Stainless-Raw-Response") == "stream"
+        if "include_usage" in given or "stream_options" in extra or bytes_only or not self._origin(client).may_ask:
             call.record.flags = ("usage_not_requested",)
             return None
         asking = copy.copy(options)
         asking.json_data = {**body, "stream_options": {**given, "include_usage": True}}
-        return asking
+        call.injected = True
+        return ((args[0], asking, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": asking})
 
     @_guard.guarded
     def _failed(self, call: Call, error: BaseException) -> None:
@@ -251,13 +233,14 @@ class Stainless:
         call.end(status, type(error).__name__)
 
     def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        begun = self._begin(client, args, kwargs) if self.on else None
-        if begun is None:
+        stream = bool(kwargs.get("stream"))
+        call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
+        if call is None:
             return wrapped(*args, **kwargs)
-        call, asked_args, asked_kwargs = begun
+        sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
         token = _pending.set(call)
         try:
-            result = wrapped(*asked_args, **asked_kwargs)
+            result = wrapped(*sent[0], **sent[1])
         except BaseException as error:
             _pending.reset(token)
             if not _refused(call, error):
@@ -271,13 +254,14 @@ class Stainless:
         return wrapped(*args, **kwargs)  # as the host asked; `_process_response` opens a call of its own
 
     async def _arequest(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        begun = self._begin(client, args, kwargs) if self.on else None
-        if begun is None:
+        stream = bool(kwargs.get("stream"))
+        call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
+        if call is None:
             return await wrapped(*args, **kwargs)
-        call, asked_args, asked_kwargs = begun
+        sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
         token = _pending.set(call)
         try:
-            result = await wrapped(*asked_args, **asked_kwargs)
+            result = await wrapped(*sent[0], **sent[1])
         except BaseException as error:
             _reset(token)
             if not _refused(call, error):
@@ -292,74 +276,80 @@ class Stainless:
 
     # -- what is answered -------------------------------------------------------------------------------------------
 
-    @_guard.guarded
     def _claim(self, client: Any, kwargs: Json) -> Call | None:
         """The call that a response belongs to; None if it is not paid for, or has one already."""
-        response, options = kwargs["response"], kwargs["options"]
-        if KEY in response.extensions:
-            return None
-        call = _pending.get()
-        if call is None or call.claimed or call.url != options.url:
-            # Our `request` was passed by (another tool's patch of a subclass), or the SDK sent more than one request.
-            call = self._open(client, options, bool(kwargs.get("stream")))
-            if call is None:
+        try:
+            options, extensions = kwargs["options"], kwargs["response"].extensions
+            if KEY in extensions or not self.on:
                 return None
-        call.claimed = True
-        call.record.retries = kwargs.get("retries_taken", 0)
-        response.extensions[KEY] = call
+            call = _pending.get()
+            if call is None or call.claimed or call.url != options.url:
+                # Our `request` was passed by (a patch of a subclass), or the SDK sent more than one request.
+                call = self._begin(client, options, bool(kwargs.get("stream")))
+                if call is None:
+                    return None
+            call.claimed = True
+            if retries := kwargs.get("retries_taken"):
+                call.record.retries = retries
+            extensions[KEY] = call
+        except Exception:  # noqa: BLE001 - the guard
+            _guard.report("tollbook_integrations.claim")
+            return None
         return call
 
-    @_guard.guarded
     def _answered(self, call: Call, response: Any) -> None:
         """The SDK has made what the host gets of `response`."""
-        if call.ended:
-            return
-        if not response.is_closed:
-            if call.record.stream:
-                open_streams[id(call)] = call
-            follow(call, response)
-            return
-        if call.lines:
-            read_lines(call, response.content)
-            call.drop()
-            return
-        if call.first == 0 and "json" in response.headers.get("content-type", ""):
-            read_json(call, response.content)  # a raw response, which the host may never parse
-        call.complete = True
-        call.end()
-
-    def _process_response(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        call = self._claim(client, kwargs) if self.on else None
-        if call is None:
-            return wrapped(*args, **kwargs)
         try:
-            result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            self._failed(call, error)
-            raise
-        self._answered(call, kwargs["response"])
-        return result
+            if not response.is_closed:
+                if not call.ended:
+                    if call.record.stream:
+                        open_streams[id(call)] = call
+                    follow(call, response)
+                return
+            if not call.first:
+                read_whole(call, response)  # a raw response, which the host may never parse
+            call.complete = True
+            call.end()
+        except Exception:  # noqa: BLE001 - the guard
+            _guard.report("tollbook_integrations.answered")
 
-    async def _aprocess_response(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        call = self._claim(client, kwargs) if self.on else None
-        if call is None:
-            return await wrapped(*args, **kwargs)
-        try:
-            result = await wrapped(*args, **kwargs)
-        except BaseException as error:
-            self._failed(call, error)
-            raise
-        self._answered(call, kwargs["response"])
-        return result
+    def _process_response(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def _process_response(client: Any, **kwargs: Any) -> Any:
+            call = self._claim(client, kwargs)
+            if call is None:
+                return original(client, **kwargs)
+            try:
+                result = original(client, **kwargs)
+            except BaseException as error:
+                self._failed(call, error)
+                raise
+            self._answered(call, kwargs["response"])
+            return result
 
-    # -- once per streamed event: plain functions --------------------------------------------------------------------
+        return _process_response
+
+    def _aprocess_response(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def _process_response(client: Any, **kwargs: Any) -> Any:
+            call = self._claim(client, kwargs)
+            if call is None:
+                return await original(client, **kwargs)
+            try:
+                result = await original(client, **kwargs)
+            except BaseException as error:
+                self._failed(call, error)
+                raise
+            self._answered(call, kwargs["response"])
+            return result
+
+        return _process_response
+
+    # -- what is decoded: once per body, or once per streamed event --------------------------------------------------
 
     def _data(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def _process_response_data(client: Any, *args: Any, **kwargs: Any) -> Any:
+        def _process_response_data(client: Any, *, data: Any, response: Any, **kwargs: Any) -> Any:
             try:
-                call = kwargs["response"].extensions.get(KEY)
+                call = response.extensions.get(KEY)
                 if call is not None:
-                    data = kwargs["data"]
                     if not call.first:
                         call.first = perf_counter_ns()
                         call.scan = None  # the SDK parses this body itself
@@ -367,7 +357,7 @@ class Stainless:
                         call.reader(call, data)
             except Exception:  # noqa: BLE001 - the guard
                 _guard.report("tollbook_integrations.reader")
-            return original(client, *args, **kwargs)
+            return original(client, data=data, response=response, **kwargs)
 
         return _process_response_data
 

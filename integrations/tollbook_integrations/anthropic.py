@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollbook_integrations._body import BATCH
 from tollbook_integrations._stainless import Endpoint, Stainless
 from tollbook_integrations._wire import anthropic_results, messages
 
@@ -18,8 +19,6 @@ integration = Stainless(
     "anthropic",
     "anthropic>=0.125,<3",
     {"/v1/messages": Endpoint("Messages", "chat", "anthropic.messages", messages)},
-    polls={
-        r"/v1/messages/batches/[^/]+/results$": Endpoint("Batch results", "chat", "", anthropic_results, lines=True)
-    },
+    polls={r"/v1/messages/batches/[^/]+/results$": Endpoint("Batch results", "chat", BATCH, anthropic_results)},
     providers=_PLATFORMS | {f"Async{name}": provider for name, provider in _PLATFORMS.items()},
 )

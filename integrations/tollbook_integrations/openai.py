@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tollbook_integrations._body import BATCH
 from tollbook_integrations._stainless import Endpoint, Stainless
 from tollbook_integrations._wire import audio, chat, openai_results, plain, response_poll, responses
 
@@ -41,7 +42,7 @@ integration = Stainless(
     },
     polls={
         r"/responses/[^/]+$": Endpoint("Responses", "chat", "openai.responses", response_poll),
-        r"/files/[^/]+/content$": Endpoint("Batch results", "chat", "", openai_results, lines=True),
+        r"/files/[^/]+/content$": Endpoint("Batch results", "chat", BATCH, openai_results),
     },
     providers={
         "AzureOpenAI": "azure.ai.openai",

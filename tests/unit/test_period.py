@@ -34,7 +34,7 @@ def test_a_moment_is_the_beginning_of_what_is_named(text, where, expected):
     assert moment(text, where, NOW) == int(expected.timestamp()) * 10**9
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "7", "d7", "99999999d"])
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "7", "d7", "99999999d", "999999w"])
 def test_what_is_no_moment_is_refused_with_what_there_is(text):
     with pytest.raises(ValueError, match=r"is not a moment: give a date"):
         moment(text, UTC, NOW)

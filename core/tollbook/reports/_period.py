@@ -50,12 +50,11 @@ def moment(text: str, where: tzinfo, now: datetime | None = None) -> int:
         "month": today.replace(day=1),
     }
     found = words.get(text.strip().lower())
-    if found is None and (age := _AGE.fullmatch(text.strip().lower())):
-        found = now - timedelta(**{_UNITS[age[2]]: int(age[1])})
     if found is None:
         try:
-            found = datetime.fromisoformat(text.strip())
-        except ValueError:
+            age = _AGE.fullmatch(text.strip().lower())
+            found = now - timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else datetime.fromisoformat(text.strip())
+        except (OverflowError, ValueError):
             raise ValueError(f"{text!r} is not a moment: give {FORMS}") from None
         if found.tzinfo is None:
             found = found.replace(tzinfo=where)

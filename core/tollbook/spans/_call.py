@@ -9,7 +9,7 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from tollbook import _guard
-from tollbook.pricing import Cost, cost_of
+from tollbook.pricing import cost_of
 from tollbook.spans import _sink
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
@@ -31,28 +31,29 @@ class Call:
     Whoever sees the call sets fields; `end` may be called by anyone, any number of times, and the first wins.
     """
 
-    __slots__ = (
-        "_open",
-        "_started",
-        "characters",
-        "claimed",
-        "complete",
-        "convention",
-        "counted",
-        "failure",
-        "first",
-        "hide_chunk",
-        "injected",
-        "lines",
-        "raw",
-        "reader",
-        "record",
-        "request",
-        "scan",
-        "tier",
-        "tools",
-        "url",
-    )
+    # Defaults of the class, since most calls set few of them, and making a call is on the host's path.
+    claimed = False
+    """Whether an HTTP response belongs to the call."""
+    first = 0
+    """When the first event came, on the performance counter."""
+    characters = 0
+    """Text seen in a stream, by its length only."""
+    complete = False
+    """Whether the answer was seen to its end."""
+    raw: Json | None = None
+    """The usage as reported so far."""
+    tier: str | None = None
+    """The service tier that the response names."""
+    tools: dict[str, int] | None = None
+    """Uses of the provider's tools that the answer lists and its usage does not count."""
+    injected = False
+    """Whether the usage was asked for by us, in a chunk of its own that the host must not see."""
+    hide_chunk = False
+    """Whether the event read last was that chunk."""
+    scan: Callable[[bytes], None] | None = None
+    """Takes the bytes of a body that the host reads past the SDK's own parser."""
+    failure: BaseException | None = None
+    """What broke off the body."""
 
     def __init__(
         self,
@@ -63,44 +64,35 @@ class Call:
         request: Json | None = None,
         counted: Counted | None = None,
     ) -> None:
-        parent = current.get()
-        started = time_ns()
-        record.start = started
+        """Start a call now, inside the span that is open here.
+
+        Args:
+            record: What is known of it; identity and times are filled in.
+            convention: Of the usage that will be reported.
+            reader: Takes a decoded body or streamed event, and sets what it tells.
+            url: The path that was asked, by which its response is recognised.
+            request: The request's JSON, held only while the call is open, and read only if its usage must be
+                estimated.
+            counted: Counts what is billed by the request itself (characters, images) where no usage is reported.
+        """
+        record.start = started = time_ns()
         record.bills = True
-        record.span_id = f"{getrandbits(64):016x}"
+        # One number of the time and one of chance make both ids: `%` is the fastest way to hex digits.
+        digits = "%016x%016x" % (started, getrandbits(64))
+        record.span_id = digits[16:]
+        parent = current.get()
         if parent is None:
-            record.trace_id = f"{started // 1_000_000:012x}{getrandbits(80):020x}"
+            record.trace_id = digits
         else:
             record.trace_id = parent.trace_id
             record.parent_id = parent.span_id
             parent.nested = True
         self.record = record
         self.convention = convention
+        self.reader = reader
         self.url = url
         self.request = request
-        """The request's JSON, held only while the call is open, read only if its usage must be estimated."""
         self.counted = counted
-        """Counts what is billed by the request itself (characters, images) where no usage is ever reported."""
-        self.reader = reader
-        """Takes a decoded body or streamed event, and sets what it tells."""
-        self.claimed = False
-        """Whether an HTTP response belongs to the call."""
-        self.scan: Callable[[bytes], None] | None = None
-        """Takes the bytes of a body that the host reads past the SDK's own parser."""
-        self.failure: BaseException | None = None
-        """What broke off the body."""
-        self.raw: Json | None = None
-        self.tools: dict[str, int] | None = None
-        """Uses of the provider's tools that the answer lists and its usage does not count."""
-        self.tier: str | None = None
-        self.first = 0
-        self.characters = 0
-        self.complete = False
-        self.injected = False
-        """Whether the usage was asked for by us, in a chunk of its own that the host must not see."""
-        self.lines = False
-        """Whether the body is JSON lines, each the result of another call (a batch)."""
-        self.hide_chunk = False
         self._open = [True]
         self._started = perf_counter_ns()
 
@@ -152,33 +144,23 @@ class Call:
             if self.tools:
                 usage.quantities = {**self.tools, **usage.quantities}
             record.usage = usage
-            context = self._context(raw)
-            if context is not None:
-                record.context = context
-            record.cost = self._price(usage, context)
+            selected = None if raw is None else selectors(self.convention, raw)
+            if selected or self.tier not in _STANDARD:
+                self._select(selected)
+            model = record.response_model or record.request_model
+            record.cost = cost = cost_of(usage, record.provider, model, record.start, record.context)
+            if cost is not None and cost.total is None and model is not record.request_model:
+                # A platform may answer with the bare name of a model that it sells under a name of its own.
+                record.cost = cost_of(usage, record.provider, record.request_model, record.start, record.context)
         self.request = None
         _sink.emit(record)
 
-    def _context(self, raw: Json | None) -> dict[str, str] | None:
-        """What selects the price, as it was served."""
-        context = self.record.context
-        found = None if raw is None else selectors(self.convention, raw)
-        if found:
-            context = {**context, **found} if context else found
+    def _select(self, found: dict[str, str] | None) -> None:
+        """Note what selects the price, as it was served."""
+        context = {**(self.record.context or {}), **(found or {})}
         if self.tier not in _STANDARD:
-            context = {**(context or {}), "service_tier": str(self.tier)}
-        return context
-
-    def _price(self, usage: Usage, context: dict[str, str] | None) -> Cost | None:
-        record = self.record
-        model = record.response_model or record.request_model
-        cost = cost_of(usage, record.provider, model, record.start, context)
-        if cost is not None and cost.total is None and record.request_model not in (None, model):
-            # A platform may answer with the bare name of a model that it sells under a name of its own.
-            other = cost_of(usage, record.provider, record.request_model, record.start, context)
-            if other is not None and other.total is not None:
-                return other
-        return cost
+            context["service_tier"] = str(self.tier)
+        self.record.context = context
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

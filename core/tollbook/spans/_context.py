@@ -33,8 +33,8 @@ current: ContextVar[Parent | None] = ContextVar("tollbook_current", default=None
 
 
 def new_trace_id() -> str:
-    """32 hex digits that begin with the time in milliseconds, so that traces sort by their start."""
-    return f"{time.time_ns() // 1_000_000:012x}{getrandbits(80):020x}"
+    """32 hex digits that begin with the time in nanoseconds, so that traces sort by their start."""
+    return f"{time.time_ns():016x}{getrandbits(64):016x}"
 
 
 def new_span_id() -> str:

@@ -1,0 +1,128 @@
+"""The demo: the real SDKs, over real HTTP, against a server on this machine that replays exchanges from `cassettes/`.
+
+The exchanges were written by hand in the providers' wire format; no key is needed and nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+CASSETTES = (
+    "openai-chat-seed-pair",
+    "openai-chat-plain",
+    "openai-chat-stream",
+    "openai-responses-plain",
+    "openai-embeddings",
+    "anthropic-messages-plain",
+    "anthropic-messages-stream",
+)
+
+
+def _folder() -> Path:
+    """Inside the installed package, or at the top of a checkout."""
+    packed = Path(__file__).parent / "cassettes"
+    return packed if packed.is_dir() else Path(__file__).parents[2] / "cassettes"
+
+
+def _load() -> dict[tuple[str, str, bool], list[dict[str, Any]]]:
+    answers: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
+    for name in CASSETTES:
+        cassette = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+        for exchange in cassette["exchanges"]:
+            request = exchange["request"]
+            body = request.get("body") or {}
+            key = (request["path"], body.get("model", ""), bool(body.get("stream")))
+            answers.setdefault(key, []).append(exchange["response"])
+    return answers
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers: dict[tuple[str, str, bool], list[dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        # A model that no exchange is of gets the answer of another, in its own name.
+        key = (self.path, asked["model"], bool(asked.get("stream")))
+        waiting = self.answers.get(key) or self.answers[self.path, "gpt-4o", False]
+        response = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if response.get("events"):
+            with_usage = asked.get("stream_options", {}).get("include_usage", True)
+            body = b"".join(_event(e) for e in response["events"] if with_usage or not _only_usage(e))
+            kind = "text/event-stream"
+        else:
+            answer = response["body"] if key in self.answers else {**response["body"], "model": asked["model"]}
+            body, kind = json.dumps(answer).encode(), "application/json"
+        self.send_response(response["status"])
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as http.server names it
+        """Say nothing."""
+
+
+def _event(event: dict[str, Any]) -> bytes:
+    data = event["data"]
+    name = f"event: {event['event']}\n" if event.get("event") else ""
+    return f"{name}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+
+
+def _only_usage(event: dict[str, Any]) -> bool:
+    data = event["data"]
+    return isinstance(data, dict) and not data.get("choices", True) and bool(data.get("usage"))
+
+
+def play(store: Path) -> str:
+    """Make a dozen calls as a small program would, metered into `store`.
+
+    Returns:
+        The id of the trace of one agent run.
+
+    Raises:
+        ModuleNotFoundError: One of the SDKs is not installed.
+    """
+    import anthropic
+    import openai
+
+    import tollbook
+
+    handler = type("Handler", (_Handler,), {"answers": _load()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_port
+    try:
+        tollbook.autolog(
+            store=store,
+            hosts={"127.0.0.1": "openai", "localhost": "anthropic"},
+            include_usage_hosts=["127.0.0.1"],
+        )
+        gpt = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
+        claude = anthropic.Anthropic(base_url=f"http://localhost:{port}", api_key="none")
+        return _program(tollbook, gpt, claude)
+    finally:
+        tollbook.autolog(disable=True)
+        server.shutdown()
+        server.server_close()
+
+
+def _program(tollbook: Any, gpt: Any, claude: Any) -> str:
+    question = [{"role": "user", "content": "Name a colour."}]
+    gpt.embeddings.create(model="text-embedding-3-small", input="A short text.")
+    gpt.responses.create(model="gpt-4o", input="Say it in one word.")
+    gpt.chat.completions.create(model="a-model-of-your-own", messages=question)
+    with tollbook.span("colour agent", kind="agent") as run:
+        for _ in range(2):
+            gpt.chat.completions.create(model="gpt-4o-mini", messages=question)
+        with tollbook.span("look it up", kind="tool"):
+            for _ in gpt.chat.completions.create(model="gpt-4o", messages=question, stream=True):
+                pass
+        claude.messages.create(model="claude-sonnet-4-5", max_tokens=200, messages=question)
+        with claude.messages.stream(model="claude-sonnet-4-5", max_tokens=200, messages=question) as stream:
+            stream.get_final_text()
+    return str(run.trace_id)
