@@ -22,7 +22,7 @@ from tollbook.pricing import Card, Rates, Tier, card, cost_of
 from tollbook.pricing import _catalog as catalog
 from tollbook.pricing import _genai as listed
 from tollbook.pricing._card import ratio
-from tollbook.usage import Usage
+from tollbook.usage import Usage, read
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "expected_costs.jsonl"
 pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the recorded rows are not here")
@@ -204,6 +204,37 @@ def test_rows_at_bundled_prices() -> None:
         "raw usage, units of the test's own, or parts exceed the whole": 7,
         "the list has another price now": 13,
     }
+
+
+BILLED_BEYOND = {"genai-prices-dataset:211:anthropic:default", "genai-prices-dataset:250:anthropic:default"}
+"""Responses that state iterations outside their totals, which are billed and which genai-prices does not read."""
+
+
+def test_raw_responses_from_usage_to_cost(only: Only) -> None:
+    """Usage objects as providers sent them, read by us, cost what the rows state for genai-prices' reading of them."""
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+    for row in by_repository("pydantic/genai-prices"):
+        raw = row["usage"].get("usage") or row["usage"].get("usageMetadata")
+        if row["kind"] != "dataset" or not row["price_basis"].get("rates") or row["api"] == "embeddings":
+            continue
+        chat = "openai.responses" if row["api"] == "responses" else "openai.chat"
+        usage = read({"anthropic": "anthropic.messages", "google": "gemini"}.get(row["provider"], chat), raw)
+        rates, tiers, _ = listed.compiled(stated_prices(row["price_basis"]["rates"]))
+        only(rates, tiers)
+        cost = cost_of(usage, "p", "m", moment(row))
+        assert cost is not None
+        total = cost.total if cost.listed is None else cost.listed
+        if row["id"] in BILLED_BEYOND:
+            counts["billed beyond what its source reads"] += 1
+            assert total is not None
+            assert total > from_usd(row["expected_usd"]["total"])
+            continue
+        if total != from_usd(row["expected_usd"]["total"]):
+            wrong.append(f"{row['id']}: {row['expected_usd']}, ours {total}")
+        counts["checked"] += 1
+    assert not wrong, "\n".join(wrong)
+    assert dict(counts) == {"checked": 667, "billed beyond what its source reads": 2}
 
 
 PER = {"usd_per_million_tokens": 10**6, "usd_per_1000_tokens": 1000, "usd_per_token": 1, "usd_per_character": 1}

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from genai_prices import data_snapshot
 
-from tollbook.pricing import Card, Tier, card, card_by_id, card_from, catalog_info, cost_of, on_new_card
+from tollbook.pricing import Card, Tier, card, card_by_id, card_from, cards, catalog_info, cost_of, on_new_card
 from tollbook.pricing import _catalog as catalog
 from tollbook.pricing._card import amount, identified, rates_at, ratio
 from tollbook.usage import BUCKETS, Usage
@@ -89,6 +89,7 @@ def test_a_card_is_announced_once_and_before_its_first_cost() -> None:
     assert len(seen) == 1
     assert card_by_id(seen[0].id) is seen[0]
     assert card_by_id("0" * 16) is None
+    assert cards() == seen
 
 
 def test_threads_that_need_a_card_at_once_get_one_and_announce_it_once() -> None:

@@ -39,6 +39,9 @@ STANDARD = (Decimal("0.003"), "exact")  # gpt-6.1-sol: 1000 x 2 + 100 x 10
         ({"service_tier": "flex"}, (Decimal("0.0015"), "exact")),
         ({"processing": "batch"}, (Decimal("0.0015"), "exact")),
         ({"service_tier": "batch"}, (Decimal("0.0015"), "exact")),
+        ({"traffic_type": "ON_DEMAND"}, STANDARD),
+        ({"traffic_type": "ON_DEMAND_FLEX"}, (Decimal("0.0015"), "exact")),
+        ({"inference_geo": "not_available"}, STANDARD),
     ],
 )
 def test_a_listed_variant_has_its_own_price(context: dict[str, str] | None, expected: tuple[Decimal, str]) -> None:

@@ -35,13 +35,16 @@ _DATA = "tollbook.pricing._genai"
 _MOST = 4096
 """Cards remembered at once, so that model names made up by a program can't fill the memory."""
 
-_STANDARD = {
-    "service_tier": {"", "standard", "default", "auto", "on_demand"},
-    "speed": {"", "standard"},
-    "region": {"", "global", "not_available"},
-    "processing": {"", "standard"},
+_PLAIN = {"", "auto", "default", "standard", "standard_only", "on_demand", "ON_DEMAND", "global", "not_available"}
+"""Values, of whatever key, that mean the plain price list."""
+
+_ALIASES = {
+    ("service_tier", "batch"): ("processing", "batch"),
+    ("traffic_type", "ON_DEMAND_FLEX"): ("service_tier", "flex"),
+    ("traffic_type", "ON_DEMAND_PRIORITY"): ("service_tier", "priority"),
+    ("inference_geo", "us"): ("region", "us"),
 }
-"""Values that mean the plain price list."""
+"""What single providers say, in the words of price lists."""
 
 _ORDER = ("processing", "service_tier", "speed")
 """Which key selects the price if several could: a batch has one price, whatever tier it names."""
@@ -115,6 +118,11 @@ def card_by_id(id_: str) -> Card | None:
     return _by_id.get(id_)
 
 
+def cards() -> list[Card]:
+    """All cards that this process has used, for whoever opens a ledger after the first of them was announced."""
+    return list(_by_id.values())
+
+
 def compiled(provider: str | None, model: str | None, start: int, context: Mapping[str, str] | None) -> Compiled:
     """The card of a call with what the hot path needs; `UNPRICED` if there is none."""
     if not provider or not model:
@@ -146,13 +154,10 @@ def _look_up(key: Key, provider: str, model: str, day: int, context: Mapping[str
 
 
 def _normal(context: Mapping[str, str] | None) -> dict[str, str]:
-    """`context` without what means the standard price, in the order in which keys select."""
-    kept = {key: value for key, value in (context or {}).items() if value not in _STANDARD.get(key, ())}
-    if kept.get("service_tier") == "batch":  # Anthropic's word for it
-        del kept["service_tier"]
-        kept["processing"] = "batch"
-    first = {key: kept[key] for key in _ORDER if key in kept}
-    return first | dict(sorted(kept.items()))
+    """`context` in the words of price lists, without what means the plain price, in the order in which keys select."""
+    said = [_ALIASES.get(item, item) for item in (context or {}).items()]
+    kept = {key: value for key, value in sorted(said) if value not in _PLAIN}
+    return {key: kept[key] for key in _ORDER if key in kept} | kept
 
 
 def _merged(provider: str, model: str, day: int, context: Mapping[str, str]) -> list[tuple[int, Card | None]]:

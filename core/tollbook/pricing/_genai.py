@@ -95,18 +95,15 @@ def cards(provider: str, model: str, day: int, context: Mapping[str, str]) -> Se
     found = find(provider, model)
     if found is None:
         return ()
-    listed, info = found
+    owner, info, lent = found
     # A price list that another one falls back to (Azure to OpenAI) lends its standard prices only.
-    variants = info.price_variants or [] if any(info is own for own in listed.models) else []
-    rows: list[tuple[int, Card | None]] = []
-    for instant in _instants(info, variants, day):
-        card = _card(info, variants, _moment(instant), context)
-        rows.append((instant, card))
-    return rows
+    variants = [] if lent else info.price_variants or []
+    instants = _instants(info, variants, day)
+    return [(instant, _card(owner, info, variants, _moment(instant), context)) for instant in instants]
 
 
-def find(provider: str, model: str) -> tuple[genai.Provider, genai.ModelInfo] | None:
-    """`provider`'s price list and the entry for `model`, which may be in a list that the provider's falls back to."""
+def find(provider: str, model: str) -> tuple[str, genai.ModelInfo, bool] | None:
+    """The price list that has `model`, its entry, and whether it is another provider's that this one falls back to."""
     listed = _LISTS.get(LISTS.get(provider, provider))
     if listed is None:
         return None
@@ -114,7 +111,7 @@ def find(provider: str, model: str) -> tuple[genai.Provider, genai.ModelInfo] | 
         for owner in (listed.id, *(listed.fallback_model_providers or ())):
             for info in _LISTS[owner].models:
                 if _names_it(info.match, name):
-                    return listed, info
+                    return owner, info, owner != listed.id
     return None
 
 
@@ -168,7 +165,7 @@ def _names_it(clause: genai.MatchLogic, name: str) -> bool:
         end = begin + len(clause.contains)
     if name[:begin] and not PATH.fullmatch(name[:begin]):
         return False
-    rest = name[end - 1 :] if name[end - 1] == "-" else name[end:]
+    rest = name[end - 1 :] if name[:end].endswith("-") else name[end:]
     # What follows in the name of a fine-tuned model is the owner's choice.
     return bool(VARIANT.fullmatch(rest)) or name.startswith("ft:") or ".ft-" in name[:end]
 
@@ -196,13 +193,16 @@ def _seconds(clock: time) -> int:
 
 
 def _card(
-    info: genai.ModelInfo, variants: Sequence[genai.PriceVariant], moment: datetime, context: Mapping[str, str]
+    owner: str,
+    info: genai.ModelInfo,
+    variants: Sequence[genai.PriceVariant],
+    moment: datetime,
+    context: Mapping[str, str],
 ) -> Card | None:
     applied, at, assumptions = _selected(info, variants, moment, context)
     rates, tiers, assumed = compiled(info.get_prices(at, applied))
     if not rates:
         return None  # listed without a price, which does not mean free
-    owner = next(provider.id for provider in providers if any(info is each for each in provider.models))
     timed = owner == "groq" and info.id in {"whisper-large-v3", "whisper-large-v3-turbo"}
     return identified(
         Card(
