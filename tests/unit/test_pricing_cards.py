@@ -209,6 +209,18 @@ def test_a_tier_says_whether_its_threshold_belongs_to_it(operator: str, tokens: 
     assert cost.total == tokens * rate
 
 
+def test_a_card_may_bill_a_least_quantity() -> None:
+    rates = {"input_audio_ms": 3}
+    found = Card(
+        id="1", provider="p", model="m", layer="user", source="test", rates=rates, minimum={"input_audio_ms": 10}
+    )
+    catalog.sources[:] = [lambda _provider, _model, day, _context: [(day, found)]]
+    for used, total in ((4, 30), (10, 30), (11, 33), (0, 0)):
+        cost = cost_of(Usage({"input_audio_ms": used}), "p", "m", NOON)
+        assert cost is not None
+        assert cost.total == total
+
+
 def test_doctor_can_say_which_list_it_is_and_how_fresh() -> None:
     name, version, newest, models = catalog_info()
     assert (name, version.startswith("0.2.")) == ("genai-prices", True)

@@ -46,9 +46,6 @@ _ALIASES = {
 }
 """What single providers say, in the words of price lists."""
 
-_ORDER = ("processing", "service_tier", "speed")
-"""Which key selects the price if several could: a batch has one price, whatever tier it names."""
-
 
 class Compiled:
     """A card as the hot path needs it."""
@@ -154,10 +151,12 @@ def _look_up(key: Key, provider: str, model: str, day: int, context: Mapping[str
 
 
 def _normal(context: Mapping[str, str] | None) -> dict[str, str]:
-    """`context` in the words of price lists, without what means the plain price, in the order in which keys select."""
-    said = [_ALIASES.get(item, item) for item in (context or {}).items()]
-    kept = {key: value for key, value in sorted(said) if value not in _PLAIN}
-    return {key: kept[key] for key in _ORDER if key in kept} | kept
+    """`context` in the words of price lists, without what means the plain price, in the order in which keys select.
+
+    That order is the alphabet's, in which `processing` comes first: a batch has one price, whatever tier it names.
+    """
+    said = sorted(_ALIASES.get(item, item) for item in (context or {}).items())
+    return {key: value for key, value in said if value not in _PLAIN}
 
 
 def _merged(provider: str, model: str, day: int, context: Mapping[str, str]) -> list[tuple[int, Card | None]]:
