@@ -27,14 +27,14 @@ class Cost(msgspec.Struct, omit_defaults=True, gc=False):
     other: int = 0
     """Tools, requests and all else that is neither sent nor generated."""
     status: Status = "exact"
-    """`exact`; `partial`: a quantity has no price and is not in the sum; `estimated`: the usage was estimated;
-    `unpriced`: the model has no known price; `manual`: set by the program."""
+    """`exact`; `partial`: a quantity has no price and is not in the sum; `estimated`: the usage was estimated, or a
+    price was assumed; `unpriced`: nothing of it has a known price; `manual`: set by the program."""
     listed: int | None = None
     """What the list price comes to, where `total` is the provider's own figure."""
     cards: tuple[str, ...] = ()
-    """Ids of the rate cards used: the response's, then one for each part of the usage."""
+    """Ids of the rate cards used: the response's, then one for each part of the usage, empty where there is none."""
     assumptions: tuple[str, ...] = ()
-    """What was taken for granted, such as `service_tier=scale priced as standard`."""
+    """What was taken for granted, such as `service_tier=scale priced as standard`, and `no price for` what."""
 
     @property
     def total_usd(self) -> Decimal | None:
