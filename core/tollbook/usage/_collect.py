@@ -63,7 +63,7 @@ class Seen:
 def _storable(value: Any) -> bool:
     """Whether `value` may be kept: a number that JSON and SQL can hold, or a word that can't be a sentence."""
     if isinstance(value, str):
-        return len(value) <= _LONGEST and len(value.split()) == 1
+        return len(value) <= _LONGEST and value.split() == [value]
     if isinstance(value, bool):
         return True
     return isinstance(value, (int, float)) and abs(value) < _LARGEST_STORED  # neither infinite nor NaN
@@ -171,7 +171,7 @@ def _list(known: Plan, table: Table, items: list[Any], path: str, seen: Seen) ->
             field = table.rows[name.lower()]
             if field is not None:
                 seen.count(field, number, 1)
-        elif not known.convention.closed and len(name) <= _LONGEST and len(name.split()) == 1:
+        elif not known.convention.closed and len(name) <= _LONGEST and name.split() == [name]:
             unknown = f"{path}[{name}]"
             earlier = seen.extra.get(unknown, 0)
             seen.keep(unknown, number + earlier if isinstance(number, int) else number)

@@ -109,18 +109,21 @@ def _untangle(known: Plan, rest: dict[str, int], stated: dict[str, int], whole: 
     flags.append(_exceeds(whole))
     if whole in _CACHES:  # a split by lifetime, which is more exact
         del rest[whole]
-        return
-    largest = max(own for bucket, own in parts.items() if bucket not in _CACHES) if others else 0
-    if cached > number:  # then it can't contain them
-        rest[whole] = number - others if others <= number else number
-    elif largest > number:
-        left = number - cached - sum(own for b, own in parts.items() if b not in _CACHES and own <= number)
-        rest[whole] = left if left > 0 else number
-    else:  # one of them is wrong, and only their sum is certain
-        rest[whole] = number - cached
-        for bucket in parts:
-            if bucket not in _CACHES:
+    elif cached > number:
+        written = sum(own for bucket, own in parts.items() if bucket in CACHE_WRITES)
+        inside = max(written, cached - written)
+        if inside > number:  # then it can't contain them
+            inside = 0
+        # What fits apart, but not together, was written and read back, and is billed as both.
+        rest[whole] = max(number - inside - others, 0)
+    else:
+        fitting = {bucket: own for bucket, own in parts.items() if bucket not in _CACHES and own <= number}
+        left = number - cached - sum(fitting.values())
+        if left < 0:  # one of them is wrong, and only their sum is certain
+            left = number - cached
+            for bucket in fitting:
                 del rest[bucket]
+        rest[whole] = left  # what does not fit is outside
 
 
 def _spill(rest: dict[str, int], parts: dict[str, int], missing: int) -> None:
