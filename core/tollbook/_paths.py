@@ -1,0 +1,51 @@
+"""Where the ledger lies: one database file, and beside it the journals that lead to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VARIABLE = "TOLLBOOK_STORE"
+"""The environment variable that names another place: the path of a file, or `sqlite:///` and that path."""
+
+
+def store_path(url: str | Path | None = None) -> Path:
+    """The absolute path of the ledger that `url` names; nothing is created.
+
+    Args:
+        url: A path or `sqlite:///path`. None: `TOLLBOOK_STORE`, or else `ledger.db` in the user's data directory.
+
+    Raises:
+        ValueError: Another kind of store, no path at all, or a directory.
+    """
+    named = url if url is not None else os.environ.get(VARIABLE) or None
+    if named is None:
+        from platformdirs import user_data_path
+
+        return user_data_path("tollbook", appauthor=False) / "ledger.db"
+    text = str(named)
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        if scheme != "sqlite":
+            raise ValueError(f"{scheme}:// is not supported yet: sqlite only, as a path or sqlite:///path")
+        text = rest.removeprefix("/")
+    if not text:
+        raise ValueError(f"{str(named)!r} names no file")
+    path = Path(text).expanduser().absolute()
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: name a file in it, such as {path / 'ledger.db'}")
+    return path
+
+
+def spool_directory(store: Path) -> Path:
+    """Where the journals of the ledger `store` lie: beside it, so that both share a disk and a fate."""
+    return store.with_name(store.name + ".spool")
+
+
+def make_private(directory: Path) -> None:
+    """Make `directory` for this user alone; one that exists stays as it is.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)

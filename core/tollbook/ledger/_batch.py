@@ -1,0 +1,136 @@
+"""A batch of records, put into the tables so that every sum stays true."""
+
+# ruff: noqa: S608 - only names of our own are put into SQL; values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tollbook.ledger import _rows, _sums
+from tollbook.ledger._cover import settle
+from tollbook.spans import Record
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))"
+_ROLL_UP = "INSERT INTO rollup VALUES (?, ?, {}) ON CONFLICT (hour, series) DO UPDATE SET {}".format(
+    ", ".join("?" * len(_sums.COLUMNS)),
+    ", ".join(f"{name} = {name} + excluded.{name}" for name in _sums.COLUMNS),
+)
+_FIND_SERIES = "SELECT id FROM series WHERE " + " AND ".join(f"{name} IS ?" for name in _rows.SERIES)
+_NEW_SERIES = f"INSERT INTO series ({', '.join(_rows.SERIES)}) VALUES ({', '.join('?' * len(_rows.SERIES))})"
+
+_CACHED = 10_000
+"""Series whose numbers are kept in memory, at most."""
+
+Row = tuple[Any, ...]
+
+
+class SeriesIds:
+    """The numbers of the series, looked up in the ledger once each."""
+
+    __slots__ = ("_database", "known")
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self.known: dict[_rows.Key, int] = {}
+        """Must be cleared when a transaction is undone: it may have been what made a series."""
+
+    def find(self, key: _rows.Key) -> int:
+        """The number of the series with these values, which is made if there is none."""
+        found = self._database.execute(_FIND_SERIES, key).fetchone()
+        number = int(found[0]) if found else int(self._database.execute(_NEW_SERIES, key).lastrowid or 0)
+        if len(self.known) >= _CACHED:
+            self.known.clear()
+        self.known[key] = number
+        return number
+
+
+def store(database: sqlite3.Connection, series: SeriesIds, records: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Put `records` into the tables, inside a transaction of the caller.
+
+    Returns:
+        Those that were new, and those that can't be stored (an id that is not hexadecimal, a number beyond 64 bits).
+        What is in the ledger already is neither.
+    """
+    rows, refused = _to_rows(records, series)
+    if refused:
+        bad = set(map(id, refused))
+        records = [record for record in records if id(record) not in bad]
+    database.execute("SAVEPOINT batch")
+    try:
+        whole = database.executemany(_INSERT, rows).rowcount == len(rows)
+    except OverflowError:
+        whole = False
+    if not whole:
+        database.execute("ROLLBACK TO batch")
+        records, rows, more = _one_by_one(database, records, rows)
+        refused += more
+    database.execute("RELEASE batch")
+    totals = _add_up(records, rows)
+    settle(database, records, totals)
+    database.executemany(_ROLL_UP, [(*key, *_sums.to_columns(sums)) for key, sums in totals.items()])
+    return records, refused
+
+
+def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[Record]]:
+    # The loop that all records pass: what it uses is local, and what is called is written in C.
+    rows: list[Row] = []
+    refused: list[Record] = []
+    unhex, known, encode = bytes.fromhex, series.known, _rows.encode
+    fields_of, rest_of, make_rest, derived = _rows.fields_of, _rows.rest_of, _rows.Rest, _rows.derived
+    for record in records:
+        key = fields_of(record) + derived(record.usage, record.cost, record.context)
+        number = known.get(key) or series.find(key)
+        parent = record.parent_id
+        try:
+            row = (
+                unhex(record.trace_id),
+                unhex(record.span_id),
+                None if parent is None else unhex(parent),
+                number,
+                record.start,
+                record.duration,
+                1 if record.bills else 0,
+                encode(make_rest(*rest_of(record))),
+            )
+        except ValueError:
+            refused.append(record)
+        else:
+            rows.append(row)
+    return rows, refused
+
+
+def _one_by_one(
+    database: sqlite3.Connection, records: Sequence[Record], rows: Sequence[Row]
+) -> tuple[list[Record], list[Row], list[Record]]:
+    """What of a batch is new, as records and as rows, and what can't be stored."""
+    new_records: list[Record] = []
+    new_rows: list[Row] = []
+    refused: list[Record] = []
+    for record, row in zip(records, rows, strict=True):
+        try:
+            is_new = database.execute(_INSERT, row).rowcount == 1
+        except OverflowError:
+            refused.append(record)
+            continue
+        if is_new:
+            new_records.append(record)
+            new_rows.append(row)
+    return new_records, new_rows, refused
+
+
+def _add_up(records: Sequence[Record], rows: Sequence[Row]) -> _sums.Totals:
+    """The sums over those records that bill."""
+    calls: dict[tuple[int, int], list[_sums.Call]] = {}
+    hour = _sums.HOUR
+    for record, row in zip(records, rows, strict=True):
+        if row[6]:
+            key = row[4] // hour, row[3]
+            found = calls.get(key)
+            if found is None:
+                found = calls[key] = []
+            found.append((record.usage, record.cost))
+    return {key: _sums.sums(found) for key, found in calls.items()}

@@ -1,0 +1,246 @@
+"""The way from the journals into the database: each line once, whatever stops it in between.
+
+How far a journal was read is written in the transaction that writes what was read. A journal is removed once it is
+read to its end and the lock that its process held on it is free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Collection, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tollbook.ledger import _batch, _database, _lines, _rows
+from tollbook.ledger._errors import DamageError, StoreError
+from tollbook.ledger._locks import FileLock, try_lock
+from tollbook.ledger._spool import SUFFIX
+from tollbook.spans import Record
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger("tollbook")
+
+
+class Drain:
+    """The writing side of one ledger. Not for two threads at a time.
+
+    All writes, and the checkpoints that they cause, happen under one lock of all processes: see
+    `_database.has_wal_reset_bug`. It also makes processes queue instead of failing with "database is locked".
+    """
+
+    __slots__ = ("_database", "_gone", "_inode", "_lock", "_series", "path", "spool")
+
+    def __init__(self, path: Path, spool: Path) -> None:
+        self.path = path
+        self.spool = spool
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._database: sqlite3.Connection | None = None
+        self._series: _batch.SeriesIds | None = None
+        self._inode = (0, 0)
+        self._gone: list[str] = []
+
+    def drain(self, deadline: float, names: Collection[str] | None = None, *, orphans: bool = False) -> int:
+        """Read journals into the database: all, those in `names`, or (`orphans`) those of processes that ended.
+
+        Returns:
+            The number of spans that are new in the database.
+
+        Raises:
+            StoreError: The database can't be written to, or not before `deadline` (of `time.monotonic`).
+        """
+        with _database.explained(self.path):
+            try:
+                return self._drain(deadline, names, orphans)
+            except DamageError:
+                return self._drain(deadline, names, orphans)  # into the new one
+
+    def close(self, deadline: float) -> bool:
+        """Close the database; False if another process keeps the write lock until `deadline`."""
+        if self._database is not None:
+            # To close may be to checkpoint, and that needs the lock.
+            if not self._lock.acquire(deadline):
+                return False
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
+        return True
+
+    def abandon(self) -> sqlite3.Connection | None:
+        """In a forked child: the parent's connection, which must be neither used nor closed here."""
+        self._lock.forget()
+        database, self._database, self._series = self._database, None, None
+        return database
+
+    def _drain(self, deadline: float, names: Collection[str] | None, orphans: bool) -> int:
+        added = 0
+        for path in journals(self.spool):
+            if names is None or path.name in names:
+                added += self._drain_journal(path, deadline, orphans)
+        return added
+
+    def _drain_journal(self, path: Path, deadline: float, orphans: bool) -> int:
+        try:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:  # another process was faster
+            return 0
+        try:
+            dead = try_lock(fd)
+            if orphans and not dead:
+                return 0
+            size = os.fstat(fd).st_size
+            added, more, keep = 0, True, False
+            while more:
+                with self._transaction(deadline) as database:
+                    new, more, keep = self._step(database, fd, path, size, dead)
+                added += new
+            if dead and not keep:
+                self._remove(path, deadline)
+            return added
+        finally:
+            os.close(fd)
+
+    def _step(self, database: sqlite3.Connection, fd: int, path: Path, size: int, dead: bool) -> tuple[int, bool, bool]:
+        """Read the next piece of a journal: how many spans were new, whether to go on, whether to keep the file."""
+        found = database.execute("SELECT position FROM spool WHERE name = ?", (path.name,)).fetchone()
+        position = found[0] if found and found[0] <= size else 0
+        data = _lines.read(fd, position, size)
+        end = position + len(data)
+        if not data:
+            if not dead or position == size:
+                return 0, False, False
+            data, end = _lines.read_rest(fd, position), size  # the last line of a process that died writing it
+        lines = _lines.parse(data)
+        if lines.newer:
+            return 0, False, True
+        assert self._series is not None
+        new, refused = _batch.store(database, self._series, lines.records)
+        rejected = [*lines.rejected, *map(_rows.encode, refused)]
+        if rejected:
+            _set_aside(path, rejected)
+        database.executemany("INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))", lines.cards)
+        database.execute("INSERT OR REPLACE INTO spool VALUES (?, ?)", (path.name, end))
+        _count(database, spans=len(new), rejected=len(rejected), dropped=lines.dropped)
+        if new:
+            _note_last(database, new)
+        return len(new), end < size, False
+
+    def _remove(self, path: Path, deadline: float) -> None:
+        """Remove a journal that is read to its end and whose process is gone."""
+        database = self._database
+        assert database is not None
+        # What the file held must survive a power failure in the database before the file may go.
+        database.execute("PRAGMA synchronous = FULL")
+        try:
+            with self._transaction(deadline):
+                database.execute("UPDATE spool SET position = position WHERE name = ?", (path.name,))
+        finally:
+            database.execute("PRAGMA synchronous = NORMAL")
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        self._gone.append(path.name)
+
+    @contextlib.contextmanager
+    def _transaction(self, deadline: float) -> Generator[sqlite3.Connection]:
+        """A transaction on the ledger, which is opened, made or replaced as needed, under the lock."""
+        import sqlite3
+
+        if not self._lock.path.exists():
+            _database.make_place(self.path)
+            _database.refuse_strangers(self.path)
+        if not self._lock.acquire(deadline):
+            raise StoreError("another process has been writing to it for too long")
+        try:
+            with self._begun(deadline) as database:
+                for name in self._gone:
+                    database.execute("DELETE FROM spool WHERE name = ?", (name,))
+                self._gone.clear()
+                yield database
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('last_drain', ?)", (time.time_ns(),))
+        except sqlite3.DatabaseError as error:
+            if not _database.is_damage(error):
+                raise
+            self._drop()
+            _database.set_aside(self.path)
+            raise DamageError("it was set aside, and a new one will be begun") from error
+        finally:
+            self._lock.release()
+
+    @contextlib.contextmanager
+    def _begun(self, deadline: float) -> Generator[sqlite3.Connection]:
+        import sqlite3
+
+        if self._database is not None and _inode(self.path) != self._inode:
+            self._drop()  # the file was moved or replaced under us
+        if self._database is None:
+            self._database = _database.open_writing(self.path)
+            self._series = _batch.SeriesIds(self._database)
+            self._inode = _inode(self.path)
+        database = self._database
+        while not database.in_transaction:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+        try:
+            yield database
+            database.execute("COMMIT")
+        except BaseException:
+            if self._series is not None:
+                self._series.known.clear()  # what was undone may have made them
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def _drop(self) -> None:
+        database, self._database, self._series = self._database, None, None
+        if database is not None:
+            database.close()
+
+
+def journals(spool: Path) -> list[Path]:
+    """The journals in the directory, oldest first."""
+    try:
+        names = os.listdir(spool)  # noqa: PTH208 - names are all that is needed
+    except FileNotFoundError:
+        return []
+    return [spool / name for name in sorted(names) if name.endswith(SUFFIX)]
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def _set_aside(journal: Path, rejected: list[bytes]) -> None:
+    """Keep lines that make no sense where somebody can look at them."""
+    log.warning("tollbook could not read %d lines of %s; they are kept beside it", len(rejected), journal)
+    path = journal.with_name(journal.name + ".rejected")
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(fd, "ab") as file:  # noqa: PTH123 - a descriptor, for the sake of its permissions
+        file.write(b"\n".join([*rejected, b""]))
+
+
+def _count(database: sqlite3.Connection, **numbers: int) -> None:
+    """Add to the ledger's counters."""
+    database.executemany(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+        [(key, number) for key, number in numbers.items() if number],
+    )
+
+
+def _note_last(database: sqlite3.Connection, records: list[Record]) -> None:
+    """Remember the trace whose record ended last."""
+    end, trace = max((record.start + record.duration, record.trace_id) for record in records)
+    found = database.execute("SELECT value FROM meta WHERE key = 'last_end'").fetchone()
+    if found is None or end >= found[0]:
+        database.execute("INSERT OR REPLACE INTO meta VALUES ('last_end', ?), ('last_trace', ?)", (end, trace))

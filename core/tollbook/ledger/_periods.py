@@ -1,0 +1,84 @@
+"""Hours, days and months as a place on earth has them, as intervals of Unix time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, tzinfo
+
+_SECOND = 1_000_000_000
+
+Period = tuple[str, int, int]
+"""Its name, its start, and its end, which is not part of it; in nanoseconds."""
+
+
+def periods(unit: str, since: int, until: int, zone: str | None = None) -> Iterator[Period]:
+    """The hours, days or months that make up the time from `since` to `until`; the first and last may be parts.
+
+    Args:
+        unit: `hour` (`2026-11-22T14:00+01:00`), `day` (`2026-11-22`) or `month` (`2026-11`).
+        since: Unix nanoseconds.
+        until: Unix nanoseconds, not included.
+        zone: An IANA name, such as `Europe/Berlin`; None: this machine's time zone.
+
+    Raises:
+        ValueError: No such zone.
+    """
+    tz = _zone(zone)
+    steps = _hours(since, tz) if unit == "hour" else _dates(since, tz, _next_day if unit == "day" else _next_month)
+    for name, start, end in steps:
+        if start >= until:
+            return
+        if max(start, since) < min(end, until):
+            yield name if unit != "month" else name[:7], max(start, since), min(end, until)
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {name!r} is known here (names are like Europe/Berlin or UTC)") from error
+
+
+def _local(seconds: int, tz: tzinfo | None) -> datetime:
+    # With no zone given, `datetime` takes the machine's, which `astimezone` makes visible.
+    return datetime.fromtimestamp(seconds, tz).astimezone(tz)
+
+
+def _hours(since: int, tz: tzinfo | None) -> Iterator[Period]:
+    def into(seconds: int) -> int:
+        local = _local(seconds, tz)
+        return local.minute * 60 + local.second
+
+    start = since // _SECOND
+    start -= into(start)
+    while True:
+        # Where clocks change by half an hour, the hour that follows the change has only half of its minutes.
+        end = start + 3600 - into(start)
+        yield _local(start, tz).isoformat(timespec="minutes"), start * _SECOND, end * _SECOND
+        start = end
+
+
+def _dates(since: int, tz: tzinfo | None, following: Callable[[date], date]) -> Iterator[Period]:
+    day = _local(since // _SECOND, tz).date()
+    if following is _next_month:
+        day = day.replace(day=1)
+    while True:
+        after = following(day)
+        yield day.isoformat(), _midnight(day, tz), _midnight(after, tz)
+        day = after
+
+
+def _midnight(day: date, tz: tzinfo | None) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=tz).timestamp()) * _SECOND
+
+
+def _next_day(day: date) -> date:
+    return day + timedelta(days=1)
+
+
+def _next_month(day: date) -> date:
+    return (day + timedelta(days=31)).replace(day=1)

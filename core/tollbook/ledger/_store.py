@@ -1,0 +1,290 @@
+"""The ledger: what was recorded, durably, and the questions that can be asked of it."""
+
+# ruff: noqa: S608 - only names of our own are put into SQL; values are parameters
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import weakref
+from collections.abc import Collection, Generator, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tollbook._paths import spool_directory, store_path
+from tollbook.ledger import _database, _health, _rows
+from tollbook.ledger._drain import Drain
+from tollbook.ledger._errors import StoreError
+from tollbook.ledger._health import Health
+from tollbook.ledger._summary import Filter, Row, Summary, Where, series_values
+from tollbook.spans import Record
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+def open_store(url: str | Path | None = None) -> Store:
+    """The ledger that `url` names; nothing is created or read yet.
+
+    Args:
+        url: A path or `sqlite:///path`. None: `TOLLBOOK_STORE`, or else the user's data directory.
+
+    Raises:
+        ValueError: Another kind of store, or no file.
+    """
+    return Store(store_path(url))
+
+
+class Store:
+    """One ledger, for any number of threads.
+
+    Reading never creates anything and never drains: call `drain` first to see what was recorded a moment ago. A
+    ledger that does not exist reads as empty.
+    """
+
+    __slots__ = ("__weakref__", "_drain", "_inherited", "_inode", "_reader", "_reading", "_writing", "path", "spool")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """The database file."""
+        self.spool = spool_directory(path)
+        """The directory of the journals that are drained into it."""
+        self._drain = Drain(path, self.spool)
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._reader: sqlite3.Connection | None = None
+        self._inode = 0
+        self._inherited: list[object] = []
+        _stores.add(self)
+
+    def drain(self, *, names: Collection[str] | None = None, orphans: bool = False, timeout: float = 10.0) -> int:
+        """Read the journals into the database, so that all that was recorded until now can be asked for.
+
+        Args:
+            names: Only the journals with these file names.
+            orphans: Only the journals of processes that have ended.
+            timeout: Seconds to wait for other writers.
+
+        Returns:
+            The number of spans that were new.
+
+        Raises:
+            StoreError: The database can't be written to; the journals keep what they have.
+        """
+        deadline = time.monotonic() + timeout
+        if not self._writing.acquire(timeout=max(timeout, 0)):
+            raise StoreError(f"the ledger {self.path} is busy in another thread")
+        try:
+            if self._inherited:
+                raise StoreError(f"the ledger {self.path} can't be written to by a process forked while it was in use")
+            return self._drain.drain(deadline, names, orphans=orphans)
+        finally:
+            self._writing.release()
+
+    def trace(self, trace_id: str) -> list[Record]:
+        """All spans of a trace, by their start; empty if there is no such trace.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        try:
+            key = bytes.fromhex(trace_id)
+        except ValueError:
+            return []
+        with self._read() as database:
+            if database is None:
+                return []
+            series = series_values(database)
+            rows = database.execute(f"SELECT {_rows.COLUMNS} FROM span WHERE trace_id = ? ORDER BY start, id", (key,))
+            return [_rows.restore(row, series[row[3]]) for row in rows]
+
+    def last_trace_id(self) -> str | None:
+        """The trace of the span that ended last; None if there is none.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        with self._read() as database:
+            found = database and database.execute("SELECT value FROM meta WHERE key = 'last_trace'").fetchone()
+            return found[0] if found else None
+
+    def spans(
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        where: Where | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+    ) -> list[Record]:
+        """Spans of any kind, billed or not, the latest start first.
+
+        Args:
+            since: Unix nanoseconds of the earliest start.
+            until: Unix nanoseconds that the start must lie before.
+            where: As in `summary`.
+            limit: How many at most; None: all.
+            offset: How many to leave out first.
+
+        Raises:
+            ValueError: No such dimension.
+            StoreError: The ledger can't be read.
+        """
+        with self._read() as database:
+            if database is None:
+                return []
+            series = series_values(database)
+            found = _select(database, Filter(where, series), since, until)
+            rows = list(islice(found, offset, None if limit is None else offset + limit))
+            return [_rows.restore(row, series[row[3]]) for row in rows]
+
+    def summary(
+        self,
+        by: Sequence[str] = (),
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        where: Where | None = None,
+        zone: str | None = None,
+    ) -> list[Row]:
+        """Sums over the calls whose bill counts; empty if there are none.
+
+        Args:
+            by: Dimensions, one row for each combination of their values: `provider`, `model` (as answered, or else
+                as asked for), `request_model`, `response_model`, `operation`, `integration`, `kind`, `status`,
+                `error`, `stream`, `tier`, `priced` (the cost's status), `source` (of the usage); one of `hour`, `day`
+                and `month`; and `trace`, `name` and `attribute.NAME`, which are slower, since every span is read.
+            since: Unix nanoseconds of the earliest start.
+            until: Unix nanoseconds that the start must lie before.
+            where: What must hold, by dimension (not of time): a value, or several of which one must hold.
+            zone: What hours, days and months are meant: an IANA name; None: this machine's time zone.
+
+        Raises:
+            ValueError: No such dimension or time zone.
+            StoreError: The ledger can't be read.
+        """
+        with self._read() as database:
+            return [] if database is None else Summary(database, by, where).rows(since, until, zone)
+
+    def card(self, card_id: str) -> dict[str, Any] | None:
+        """The rate card with this id, as it was recorded; None if it is not known.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        with self._read() as database:
+            found = database and database.execute("SELECT card FROM card WHERE id = ?", (card_id,)).fetchone()
+            return json.loads(found[0]) if found else None
+
+    def health(self) -> Health:
+        """How the ledger and its journals are; what is wrong is in it and is not raised."""
+        health = _health.survey(self.path, self.spool)
+        try:
+            with self._read() as database:
+                if database is not None:
+                    _health.complete(health, database)
+        except StoreError as error:
+            health.error = str(error)
+        return health
+
+    def close(self) -> None:
+        """Close the database; a later call opens it again."""
+        with self._writing:
+            self._drain.close(time.monotonic() + 2.0)
+        with self._reading:
+            self._close_reader()
+
+    @contextlib.contextmanager
+    def _read(self) -> Generator[sqlite3.Connection | None]:
+        """The database as it is at one moment; None if there is none yet."""
+        with self._reading, _database.explained(self.path):
+            database = self._open_reader()
+            if database is None:
+                yield None
+                return
+            database.execute("BEGIN")
+            try:
+                yield database
+            finally:
+                database.execute("COMMIT")
+
+    def _open_reader(self) -> sqlite3.Connection | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            found = None
+        if self._reader is not None and (found is None or found.st_ino != self._inode):
+            self._close_reader()
+        if found is None or not found.st_size:
+            return None
+        if self._inherited:
+            raise StoreError("this process was forked while it was in use")
+        if self._reader is None:
+            self._reader = _database.open_reading(self.path)
+            self._inode = found.st_ino
+        return self._reader
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def before_fork(self) -> tuple[bool, bool]:
+        """Close the database, since no connection may cross a fork: whether the locks are held, and whether it is."""
+        if not self._writing.acquire(timeout=0.5):
+            return False, False
+        if not self._reading.acquire(timeout=0.5):
+            self._writing.release()
+            return False, False
+        self._close_reader()
+        return True, self._drain.close(time.monotonic() + 0.2)
+
+    def after_fork(self, *, held: bool, closed: bool, child: bool) -> None:
+        if child and not closed:
+            connections = (self._drain.abandon(), self._reader)
+            self._inherited = [connection for connection in connections if connection is not None]
+            self._reader = None
+        if held:
+            self._reading.release()
+            self._writing.release()
+        elif child:
+            self._reading = threading.Lock()
+            self._writing = threading.Lock()
+
+
+def _select(
+    database: sqlite3.Connection, where: Filter, since: int | None, until: int | None
+) -> Iterator[Sequence[Any]]:
+    first = -(1 << 63) if since is None else since
+    last = (1 << 63) - 1 if until is None else until - 1
+    query = (
+        f"SELECT {_rows.COLUMNS} FROM span WHERE start BETWEEN ? AND ? AND {where.sql()} ORDER BY start DESC, id DESC"
+    )
+    for row in database.execute(query, (first, last)):
+        if not where.spans or where.accepts(row[0], _rows.decode_rest(row[7])):
+            yield row
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_forking: list[tuple[Store, bool, bool]] = []
+
+
+def _before_fork() -> None:
+    _forking[:] = [(store, *store.before_fork()) for store in list(_stores)]
+
+
+def _after_fork(child: bool) -> None:
+    for store, held, closed in _forking:
+        store.after_fork(held=held, closed=closed, child=child)
+    _forking.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(child=False),
+        after_in_child=lambda: _after_fork(child=True),
+    )
