@@ -53,7 +53,8 @@ class Play:
         self.strays: list[http.Request] = []
         """Requests that no exchange matches; they got a 404."""
         self.port = 0
-        self.ended = asyncio.Event()
+        self.answers: set[asyncio.Task[bool]] = set()
+        """Those under way."""
         self._left: dict[tuple[str, str, bool], list[Exchange]] = {}
         for exchange in exchanges:
             streams = bool((exchange.body or {}).get("stream"))
@@ -66,11 +67,15 @@ class Play:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         try:
-            with contextlib.suppress(ConnectionError):
-                while request := await http.read_request(reader):
-                    self.requests.append(request)
-                    if not await self._answer(request, reader, writer):
-                        break
+            while request := await http.read_request(reader):
+                self.requests.append(request)
+                answer = asyncio.ensure_future(self._answer(request, reader, writer))
+                self.answers.add(answer)
+                answer.add_done_callback(self.answers.discard)
+                if not await answer:
+                    break
+        except ConnectionError:
+            request.outcome = "left"
         finally:
             writer.close()
 
@@ -97,11 +102,9 @@ class Play:
             headers["content-length"] = str(sum(map(len, body)))
         writer.write(http.head(exchange.status, headers))
         for data in filter(None, body):
-            if how.pause:
-                await writer.drain()
-                await asyncio.sleep(how.pause)
+            await asyncio.sleep(how.pause)
             writer.write(http.chunk(data) if stream else data)
-        await writer.drain()
+            await writer.drain()  # notices a client that went away
         if stop is not None:
             if how.drop is not None:
                 return self._drop(request, writer)
@@ -125,23 +128,16 @@ class Play:
 
     def _stream(self, exchange: Exchange, request: http.Request, headers: dict[str, str]) -> list[bytes]:
         """The events on the wire."""
-        path, _, framed = dialect(request)
-        events = exchange.events or []
-        if path == "/v1/chat/completions" and exchange.status == 200:
-            events = as_openai_sends(events, request.body)
-        if framed:
+        events = as_openai_sends(exchange.events or [], request.body)
+        if dialect(request)[2]:
             headers["content-type"] = "application/vnd.amazon.eventstream"
             return [framing.aws(event) for event in events]
         return [framing.sse(event, self.delivery.newline) for event in events]
 
     async def _hold(self, request: http.Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Send nothing more until the client goes or the play ends."""
-        gone = asyncio.ensure_future(reader.read(1))
-        ended = asyncio.ensure_future(self.ended.wait())
-        await asyncio.wait((gone, ended), return_when=asyncio.FIRST_COMPLETED)
-        request.outcome = "left" if gone.done() else "unanswered"
-        ended.cancel()
-        gone.cancel()
+        await reader.read(1)
+        request.outcome = "left"
         return False
 
     def _drop(self, request: http.Request, writer: asyncio.StreamWriter) -> bool:
@@ -208,9 +204,11 @@ class Wire:
         return server, tasks
 
     async def _close(self, play: Play, server: asyncio.Server, tasks: set[asyncio.Task[None]]) -> None:
-        play.ended.set()
         server.close()
-        for task in list(tasks):
+        if play.answers:
+            # A client that leaves early has gone by now; the news of it may still be under way.
+            await asyncio.wait(set(play.answers), timeout=1)
+        for task in [*play.answers, *tasks]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn
@@ -245,19 +243,21 @@ def dialect(request: http.Request) -> tuple[str, bool, bool]:
 
 
 def as_openai_sends(events: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The chunks of a chat with `usage: null` on all but the last, or, if the request did not ask, without usage."""
-    asked = bool((body.get("stream_options") or {}).get("include_usage"))
-    if asked:
+    """The events; if it is a chat and usage was not asked for, without the chunk that has it, and `usage: null`."""
+    if (body.get("stream_options") or {}).get("include_usage"):
         return events
-    kept = []
-    for event in events:
-        data = event.get("data")
-        if isinstance(data, dict) and "usage" in data:
-            if data["usage"] and not data["choices"]:
-                continue
-            event = {**event, "data": {key: value for key, value in data.items() if key != "usage"}}
-        kept.append(event)
-    return kept
+    return [_without_null(event) for event in events if not _only_usage(event["data"])]
+
+
+def _only_usage(data: Any) -> bool:
+    return isinstance(data, dict) and bool(data.get("usage")) and data.get("choices") == []
+
+
+def _without_null(event: dict[str, Any]) -> dict[str, Any]:
+    data = event["data"]
+    if not isinstance(data, dict) or data.get("usage"):
+        return event
+    return {**event, "data": {key: value for key, value in data.items() if key != "usage"}}
 
 
 def _content(exchange: Exchange, headers: dict[str, str]) -> bytes:
