@@ -41,7 +41,7 @@ def report(where: str) -> None:
     failures[where] = failures.get(where, 0) + 1
     if first:
         log.warning("tollbook could not do its part in %s; the program itself is unaffected", where)
-    log.debug("tollbook failed in %s", where, exc_info=True)
+    log.debug("tollbook failed in %s", where, exc_info=True)  # noqa: LOG014 - as above
 
 
 def guarded(function: Callable[P, T]) -> Callable[P, T | None]:

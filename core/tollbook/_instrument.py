@@ -115,10 +115,9 @@ def autolog(
 def _open(store: str | Path | None) -> None:
     """The ledger, and a last look at exit at streams that nobody closed."""
     global _sweeping
-    from tollbook import _runtime, pricing
+    from tollbook import _runtime
 
     _runtime.start(store)
-    pricing.warm()
     if not _sweeping:
         _sweeping = True
         atexit.register(_sweep)

@@ -40,8 +40,8 @@ def show(usd: Decimal | None) -> str:
     sign, amount = ("-", -usd) if usd < 0 else ("", usd)
     if amount == 0:
         return "$0.00"
-    # Three significant digits below a cent, cents from a hundred dollars, four decimals between.
-    places = 2 if amount >= 100 else 4 if amount >= 1 else max(4, 2 - amount.adjusted())
+    # Cents from a hundred dollars, four decimals from one, four significant digits below.
+    places = 2 if amount >= 100 else 4 if amount >= 1 else 3 - amount.adjusted()
     text = f"{amount:,.{places}f}"
     whole, _, fraction = text.partition(".")
     return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"

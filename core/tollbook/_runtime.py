@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tollbook.ledger import Ledger, Store
+    from tollbook.pricing import Card
     from tollbook.spans import Record, Trace
 
 _lock = threading.Lock()
@@ -40,7 +41,20 @@ def start(store: str | Path | None = None) -> Ledger:
             _sink.sink = _write
             if _write_card not in pricing.on_new_card:
                 pricing.on_new_card.append(_write_card)
+            for card in pricing.cards():
+                _write_card(card)  # those that this process uses already
         return _ledger
+
+
+def stop() -> None:
+    """Close the ledger of this process; what was recorded stays, and the next record opens one again."""
+    global _ledger, _url
+    with _lock:
+        if _ledger is not None:
+            _ledger.close()
+        _ledger = _url = None
+        _sink.sink = _sink.first
+        _sink.last_trace_id = None
 
 
 def _write(record: Record) -> None:
@@ -53,9 +67,9 @@ def _write(record: Record) -> None:
 
 
 @_guard.guarded
-def _write_card(card: object) -> None:
+def _write_card(card: Card) -> None:
     if _ledger is not None:
-        _ledger.append_card(card)  # type: ignore[arg-type]
+        _ledger.append_card(card)
 
 
 def store() -> Store:

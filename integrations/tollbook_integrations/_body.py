@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -146,7 +147,8 @@ def follow(call: Call, response: Any) -> None:
 
 
 @_guard.guarded
-def _finish(call: Call, sdk: str | None = None, error: BaseException | None = None) -> None:
+def _finish(call: Call, error: BaseException | None = None) -> None:
+    """The body has ended, by `error` if one is given."""
     if call.ended:
         return
     finish: Callable[[], None] | None = getattr(call.scan, "finish", None)
@@ -154,25 +156,28 @@ def _finish(call: Call, sdk: str | None = None, error: BaseException | None = No
         finish()
     if call.convention == BATCH:
         call.drop()
-        return
-    failure = call.failure
-    if failure is None and error is not None and type(error).__module__.partition(".")[0] == sdk:
-        failure = error  # an error event, which the SDK raises while the body is still open
-    if failure is not None and not call.complete:
-        call.end(status_of(failure), type(failure).__name__)
+    elif call.complete:
+        call.end()
+    elif error is not None:
+        call.end(status_of(error), type(error).__name__)
     else:
-        call.end("ok" if call.complete or not call.record.stream else "abandoned")
+        call.end("abandoned" if call.record.stream else "ok")
 
 
 def _closed(response: Any, base: type) -> None:
     """The body of `response` has ended: it is again what it was."""
-    import sys
-
     error = sys.exception()
     response.__class__ = base
     call: Call | None = response.extensions.get(KEY)
-    if call is not None:
-        _finish(call, call.record.integration, error)
+    if call is None:
+        return
+    if call.reading and error is None:
+        call.closed = True  # the last bytes may still be on their way through us
+        return
+    # Being handled here are errors of the transport, errors that the SDK raises for what it read, and the host's own.
+    if error is not None and not call.reading and type(error).__module__.partition(".")[0] != call.record.integration:
+        error = error if status_of(error) == "cancelled" else None
+    _finish(call, None if isinstance(error, GeneratorExit) else error)
 
 
 def _subclass(base: Any) -> type:
@@ -215,26 +220,28 @@ def _look(call: Call, chunk: bytes) -> None:
 
 
 def _tee(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    call.reading = True
     try:
         for chunk in chunks:
+            call.reading = False
             if call.scan is not None:
                 _look(call, chunk)
             yield chunk
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        call.failure = error
-        raise
+            call.reading = True
+    finally:
+        if call.closed:
+            _finish(call)
 
 
 async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    call.reading = True
     try:
         async for chunk in chunks:
+            call.reading = False
             if call.scan is not None:
                 _look(call, chunk)
             yield chunk
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        call.failure = error
-        raise
+            call.reading = True
+    finally:
+        if call.closed:
+            _finish(call)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter_ns
 from types import ModuleType
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
+from tollbook.pricing import warm
 from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._hosts import provider_at, region_at
@@ -158,6 +160,7 @@ class Stainless:
         return None
 
     def _origin(self, client: Any) -> Origin:
+        warm()  # the price list loads while the first request is on its way
         url = client.base_url
         key = (id(url), type(client))
         found = self._origins.get(key)
@@ -197,7 +200,7 @@ class Stainless:
                 context=origin.context,
                 stream=stream,
             )
-            return Call(record, endpoint.convention, endpoint.reader, options.url, body, endpoint.counted)
+            return Call(record, endpoint.convention, endpoint.reader, body, endpoint.counted)
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.begin")
             return None
@@ -227,6 +230,9 @@ class Stainless:
     @_guard.guarded
     def _failed(self, call: Call, error: BaseException) -> None:
         """The host gets `error`: what was used until then is billed all the same."""
+        if call.raw is not None and not call.record.stream:
+            call.end()  # a whole answer, which the SDK then refused to parse
+            return
         status = status_of(error)
         if (not call.claimed and status != "error") or type(error).__name__ == "APIConnectionError":
             call.record.flags += ("may_be_billed",)
@@ -236,7 +242,10 @@ class Stainless:
         stream = bool(kwargs.get("stream"))
         call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
         if call is None:
-            return wrapped(*args, **kwargs)
+            if _pending.get() is None:
+                return wrapped(*args, **kwargs)
+            with _apart():
+                return wrapped(*args, **kwargs)
         sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
         token = _pending.set(call)
         try:
@@ -257,7 +266,10 @@ class Stainless:
         stream = bool(kwargs.get("stream"))
         call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
         if call is None:
-            return await wrapped(*args, **kwargs)
+            if _pending.get() is None:
+                return await wrapped(*args, **kwargs)
+            with _apart():
+                return await wrapped(*args, **kwargs)
         sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
         token = _pending.set(call)
         try:
@@ -283,7 +295,7 @@ class Stainless:
             if KEY in extensions or not self.on:
                 return None
             call = _pending.get()
-            if call is None or call.claimed or call.url != options.url:
+            if call is None or call.claimed:
                 # Our `request` was passed by (a patch of a subclass), or the SDK sent more than one request.
                 call = self._begin(client, options, bool(kwargs.get("stream")))
                 if call is None:
@@ -292,6 +304,10 @@ class Stainless:
             if retries := kwargs.get("retries_taken"):
                 call.record.retries = retries
             extensions[KEY] = call
+            if not kwargs["response"].is_closed:
+                follow(call, kwargs["response"])
+                if call.record.stream:
+                    open_streams[id(call)] = call
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.claim")
             return None
@@ -300,16 +316,11 @@ class Stainless:
     def _answered(self, call: Call, response: Any) -> None:
         """The SDK has made what the host gets of `response`."""
         try:
-            if not response.is_closed:
-                if not call.ended:
-                    if call.record.stream:
-                        open_streams[id(call)] = call
-                    follow(call, response)
-                return
-            if not call.first:
-                read_whole(call, response)  # a raw response, which the host may never parse
-            call.complete = True
-            call.end()
+            if response.is_closed and not call.ended:
+                if not call.first:
+                    read_whole(call, response)  # a raw response, which the host may never parse
+                call.complete = True
+                call.end()
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.answered")
 
@@ -376,6 +387,16 @@ class Stainless:
             return items if call is None or not call.injected else _without_usage_chunk_async(call, items)
 
         return __stream__
+
+
+@contextmanager
+def _apart() -> Generator[None]:
+    """A request that is not paid for, made inside one that is (a token, a list), must not be taken for its answer."""
+    token = _pending.set(None)
+    try:
+        yield
+    finally:
+        _reset(token)
 
 
 def _reset(token: Any) -> None:

@@ -96,6 +96,8 @@ def responses(call: Call, data: Json) -> None:
     if status in _ENDED:
         call.complete = True
         call.record.finish = (body.get("incomplete_details") or {}).get("reason") or status
+        if status == "failed":
+            call.failed = str((body.get("error") or {}).get("code") or "failed")[:64]
     usage = body.get("usage")
     if usage:
         outside = {name: body[name] for name in ("tool_usage", "svg_usage") if body.get(name)}

@@ -122,7 +122,7 @@ def _program(tollbook: Any, gpt: Any, claude: Any) -> str:
         with tollbook.span("look it up", kind="tool"):
             for _ in gpt.chat.completions.create(model="gpt-4o", messages=question, stream=True):
                 pass
-        claude.messages.create(model="claude-sonnet-4-5", max_tokens=200, messages=question)
-        with claude.messages.stream(model="claude-sonnet-4-5", max_tokens=200, messages=question) as stream:
+        claude.messages.create(model="claude-sonnet-4-6", max_tokens=200, messages=question)
+        with claude.messages.stream(model="claude-sonnet-4-6", max_tokens=200, messages=question) as stream:
             stream.get_final_text()
     return str(run.trace_id)

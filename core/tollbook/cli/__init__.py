@@ -17,10 +17,6 @@ from tollbook import __version__
 if TYPE_CHECKING:
     from tollbook.ledger import Store
 
-EXAMPLES = """\b
-Examples:
-"""
-
 
 class _Command(click.Command):
     """A command whose expected failures are one clear line and exit code 1, not a traceback."""
@@ -40,7 +36,7 @@ class _Command(click.Command):
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "--version", message="tollbook %(version)s")
 def main() -> None:
-    """What every LLM call costs.
+    r"""What every LLM call costs.
 
     Put `import tollbook; tollbook.autolog()` into a program, let it make calls with openai or anthropic, then ask
     here what they cost. Nothing leaves this machine.
@@ -78,7 +74,9 @@ def _open(store: str | None) -> Store:
     help="What to group by, one or several (comma or repeated): model, provider, operation, integration, status, "
     "hour, day, month.",
 )
-@click.option("--since", metavar="WHEN", help="From when on: 2026-11-01, 2026-11-01T14:30, 7d, 24h, today, week, month.")
+@click.option(
+    "--since", metavar="WHEN", help="From when on: 2026-11-01, 2026-11-01T14:30, 7d, 24h, today, week, month."
+)
 @click.option("--until", metavar="WHEN", help="Until when, that moment excluded; written as for --since.")
 @click.option("--timezone", "-z", metavar="ZONE", help="Of days and times: an IANA name, utc, or local (the default).")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most; the rest as one row.")
@@ -95,7 +93,7 @@ def report(
     form: str | None,
     store: str | None,
 ) -> None:
-    """What was spent, by model, provider, day, ...
+    r"""What was spent, by model, provider, day, ...
 
     Every total says how much of it is estimated, and how much could not be priced.
 

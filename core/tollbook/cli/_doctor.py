@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import platform
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from importlib import metadata
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from tollbook import __version__
 from tollbook._instrument import Settings, integrations
@@ -55,9 +56,13 @@ def _sdks() -> Iterator[Finding]:
         integration.uninstall()
         failed = [place for place, how in state.items() if how != "on"]
         if failed:
-            yield Finding("sdks", "bad", f"{package} {version}: not patched: {', '.join(failed)}; {integration.library} is tested")
+            yield Finding(
+                "sdks", "bad", f"{package} {version}: not patched: {', '.join(failed)}; {integration.library} is tested"
+            )
         else:
-            yield Finding("sdks", "ok", f"{package} {version} is metered at {len(state)} points ({integration.library} is tested)")
+            yield Finding(
+                "sdks", "ok", f"{package} {version} is metered at {len(state)} points ({integration.library} is tested)"
+            )
 
 
 def _ledger(url: str | None) -> Iterator[Finding]:
@@ -65,20 +70,49 @@ def _ledger(url: str | None) -> Iterator[Finding]:
 
     try:
         store = open_store(url)
-        store.drain()
-        health = store.health()
-    except (StoreError, ValueError) as error:
+    except ValueError as error:
         yield Finding("ledger", "bad", str(error))
         return
-    for level, text in health.findings():
-        yield Finding("ledger", level, text)
+    problem = None
+    try:
+        store.drain()
+    except StoreError as error:
+        problem = str(error)
+    health = store.health()
+    if problem := health.error or problem:
+        yield Finding("ledger", "bad", problem)
+    if health.schema is not None:
+        size = f"{health.spans:,} spans, {health.size / 1e6:,.1f} MB, schema {health.schema}"
+        yield Finding("ledger", "ok", f"{health.path}: {size}, SQLite {health.sqlite}")
+    elif not health.exists:
+        yield Finding("ledger", "note", f"{health.path} does not exist yet: no call was recorded")
+    if health.filesystem:
+        yield Finding(
+            "ledger", "bad", f"it lies on a network file system ({health.filesystem}), where SQLite can't lock"
+        )
+    if health.wal_reset_bug:
+        yield Finding("ledger", "note", "this SQLite has the WAL-reset bug; let no other program write to the ledger")
+    waiting = f"{health.pending:,} records in {health.spool_files} journals wait in {health.spool}"
+    yield Finding("spool", "note" if health.pending else "ok", waiting)
+    for number, level, what in (
+        (health.rejected, "note", "lines of journals made no sense, and are kept beside them as *.rejected"),
+        (health.dropped, "bad", "records could not be kept: the disk was full, or the spool at its limit"),
+        (len(health.set_aside), "bad", f"damaged ledgers were set aside: {', '.join(health.set_aside)}"),
+    ):
+        if number:
+            yield Finding("spool", cast("Level", level), f"{number:,} {what}")
 
 
 def _prices() -> Iterator[Finding]:
     from tollbook.pricing import catalog_info
 
-    info = catalog_info()
-    yield Finding("prices", "ok", str(info))
+    name, version, newest, models = catalog_info()
+    age = None if newest is None else (datetime.now(UTC).date() - date.fromisoformat(newest)).days
+    stale = age is None or age > 45
+    text = f"{name} {version}: {models:,} models, newest price of {newest or 'unknown date'}"
+    if stale:
+        text += f"; that is {age} days ago: pip install -U {name}"
+    yield Finding("prices", "note" if stale else "ok", text)
 
 
 def show(findings: list[Finding]) -> None:

@@ -31,9 +31,10 @@ def table(report: Report) -> Table:
 
 def _cells(row: ReportRow) -> tuple[str, ...]:
     approximately = "~" if row.estimated_calls else ""
-    cost = show(row.cost) if row.priced_calls or not row.unpriced_calls else "unpriced"
-    if row.unpriced_calls and row.priced_calls:
-        cost += "+"
+    if row.cost is None:
+        cost = "unpriced" if row.unpriced_calls else "unknown"
+    else:
+        cost = show(row.cost) + ("+" if row.unpriced_calls else "")
     return (
         f"{row.calls:,}",
         f"{approximately}{row.input_tokens:,}",
@@ -50,7 +51,8 @@ def notes(report: Report) -> list[str]:
     said: list[str] = []
     if total.unpriced_calls:
         said.append(
-            f"[yellow]unpriced: {_calls(total.unpriced_calls)}, {total.unpriced_tokens:,} tokens[/yellow], in no sum of money"
+            f"[yellow]unpriced: {_calls(total.unpriced_calls)}, {total.unpriced_tokens:,} tokens[/yellow], "
+            "in no sum of money"
         )
     if total.estimated_calls:
         said.append(f"~ estimated: {_calls(total.estimated_calls)}, {show(total.estimated_cost)} of the total")

@@ -44,7 +44,9 @@ def _label(span: TraceSpan) -> str:
         parts.append(f"[cyan]{escape(span.model_name)}[/cyan]")
     if record.usage is not None:
         approximately = "" if record.usage.source == "reported" and not record.usage.estimated else "~"
-        parts.append(f"{approximately}{record.usage.input_tokens:,} in, {approximately}{record.usage.output_tokens:,} out")
+        parts.append(
+            f"{approximately}{record.usage.input_tokens:,} in, {approximately}{record.usage.output_tokens:,} out"
+        )
     if record.bills and record.usage is not None:
         parts.append(show(span.cost))
     parts.append(f"[dim]{record.duration / 1e6:,.1f} ms[/dim]")

@@ -26,7 +26,9 @@ def zone(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin, UTC or local") from None
+        raise ValueError(
+            f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin, UTC or local"
+        ) from None
 
 
 def moment(text: str, where: tzinfo, now: datetime | None = None) -> int:

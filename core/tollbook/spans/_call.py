@@ -22,6 +22,9 @@ Counted = Callable[[Json], dict[str, int] | None]
 open_streams: dict[int, Call] = {}
 """Calls whose answer is still being read, so that they can be ended when the program exits."""
 
+_BY_REQUEST = frozenset({"aws.bedrock"})
+"""Platforms whose price is that of the id that was asked (an inference profile), and which answer with a bare name."""
+
 _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only"})
 
 
@@ -52,15 +55,18 @@ class Call:
     """Whether the event read last was that chunk."""
     scan: Callable[[bytes], None] | None = None
     """Takes the bytes of a body that the host reads past the SDK's own parser."""
-    failure: BaseException | None = None
-    """What broke off the body."""
+    reading = False
+    """Whether the next piece of the body is being waited for."""
+    closed = False
+    """Whether the body was closed while its last piece was being waited for."""
+    failed: str | None = None
+    """The provider's word for why it failed to answer, where the answer says so."""
 
     def __init__(
         self,
         record: Record,
         convention: str,
         reader: Callable[[Call, Json], None],
-        url: str = "",
         request: Json | None = None,
         counted: Counted | None = None,
     ) -> None:
@@ -70,7 +76,6 @@ class Call:
             record: What is known of it; identity and times are filled in.
             convention: Of the usage that will be reported.
             reader: Takes a decoded body or streamed event, and sets what it tells.
-            url: The path that was asked, by which its response is recognised.
             request: The request's JSON, held only while the call is open, and read only if its usage must be
                 estimated.
             counted: Counts what is billed by the request itself (characters, images) where no usage is reported.
@@ -90,7 +95,6 @@ class Call:
         self.record = record
         self.convention = convention
         self.reader = reader
-        self.url = url
         self.request = request
         self.counted = counted
         self._open = [True]
@@ -130,6 +134,8 @@ class Call:
     def _write(self, status: str, error: str | None) -> None:
         record = self.record
         record.duration = perf_counter_ns() - self._started
+        if self.failed is not None and status == "ok":
+            status, error = "error", self.failed
         record.status = status
         record.error = error
         if record.stream:
@@ -147,11 +153,10 @@ class Call:
             selected = None if raw is None else selectors(self.convention, raw)
             if selected or self.tier not in _STANDARD:
                 self._select(selected)
-            model = record.response_model or record.request_model
-            record.cost = cost = cost_of(usage, record.provider, model, record.start, record.context)
-            if cost is not None and cost.total is None and model is not record.request_model:
-                # A platform may answer with the bare name of a model that it sells under a name of its own.
-                record.cost = cost_of(usage, record.provider, record.request_model, record.start, record.context)
+            model = record.response_model
+            if model is None or record.provider in _BY_REQUEST:
+                model = record.request_model
+            record.cost = cost_of(usage, record.provider, model, record.start, record.context)
         self.request = None
         _sink.emit(record)
 

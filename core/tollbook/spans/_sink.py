@@ -10,13 +10,14 @@ from tollbook.spans._record import Record
 Sink = Callable[[Record], None]
 
 
-def _first(record: Record) -> None:
+def first(record: Record) -> None:
+    """Start the runtime, and give it the record."""
     # The runtime lies above this layer, so it is found by name, and puts itself in `sink`.
     importlib.import_module("tollbook._runtime").start()
     sink(record)
 
 
-sink: Sink = _first
+sink: Sink = first
 
 last_trace_id: str | None = None
 """The trace of the record written last by this process."""

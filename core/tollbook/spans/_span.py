@@ -104,7 +104,7 @@ class Span:
     def set_cost(
         self,
         total: Number | None,
-        input: Number | None = None,
+        input: Number | None = None,  # noqa: A002
         output: Number | None = None,
     ) -> None:
         """Say what the span cost, in USD; it then counts in place of what was metered inside the span.

@@ -98,7 +98,7 @@ def _generator(start: Callable[[], Span], inner: Generator[Any, Any, Any]) -> Ge
                 finally:
                     leave(token)
                 raise
-            except BaseException as error:  # the consumer throws into the generator
+            except BaseException as error:  # noqa: BLE001 - the consumer throws into the generator, which gets it
                 step = functools.partial(inner.throw, error)
     except BaseException as error:
         opened.end(error)
@@ -127,7 +127,7 @@ async def _async_generator(start: Callable[[], Span], inner: AsyncGenerator[Any,
                 finally:
                     leave(token)
                 raise
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - as above
                 step = functools.partial(inner.athrow, error)
     except BaseException as error:
         opened.end(error)
