@@ -63,5 +63,8 @@ def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
             monkeypatch.delenv(name)
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    # Every client reads all certificates of the system when it is made, which takes longer than most tests.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.setenv("TOLLBOOK_STORE", str(tmp_path / "ledger.db"))
     monkeypatch.setattr("tollbook._guard.reraise", request.node.get_closest_marker("boundary") is None)
