@@ -31,6 +31,7 @@ class Integration(Protocol):
 
     def state(self) -> dict[str, str]:
         """What is patched and what is not: place to `on`, `off`, `waiting for import` or `failed: why`."""
+        ...
 
 
 class Settings:

@@ -139,7 +139,7 @@ def follow(call: Call, response: Any) -> None:
     elif "json" in kind:
         call.scan = _Whole(call)
     response.extensions[GUARD] = _Dropped(call)
-    base = type(response)
+    base: type = response.__class__
     metered = _metered.get(base)
     if metered is None:
         metered = _metered[base] = _subclass(base)

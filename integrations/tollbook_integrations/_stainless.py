@@ -162,11 +162,12 @@ class Stainless:
     def _origin(self, client: Any) -> Origin:
         warm()  # the price list loads while the first request is on its way
         url = client.base_url
-        key = (id(url), type(client))
+        kind: type = client.__class__
+        key = (id(url), kind)
         found = self._origins.get(key)
         if found is None:
             host: str = url.host
-            named = (self.providers.get(kind.__name__) for kind in type(client).__mro__)
+            named = (self.providers.get(base.__name__) for base in kind.__mro__)
             provider = self._settings.hosts.get(host) or next((n for n in named if n), None) or provider_at(host)
             region = region_at(host)
             asked = host in self.ask_hosts or host.endswith(tuple(f".{h}" for h in self.ask_hosts))
@@ -210,15 +211,15 @@ class Stainless:
         """Arguments that ask for usage; None if the host asks itself, must not, or its server may not understand."""
         options = args[1] if len(args) > 1 else kwargs["options"]
         endpoint = self.endpoints.get(options.url) or self._endpoint(options)
-        body = options.json_data
-        if endpoint is None or not endpoint.ask or not isinstance(body, dict):
+        body: Json = options.json_data
+        if endpoint is None or not endpoint.ask or body.__class__ is not dict:
             return None
         extra: Json = getattr(options, "extra_json", None) or {}
         given: Json = extra.get("stream_options") or body.get("stream_options") or {}
         if given.get("include_usage"):
             return None
-        headers: Any = options.headers
-        bytes_only = isinstance(headers, Mapping) and headers.get("X-Stainless-Raw-Response") == "stream"
+        headers: Json = options.headers or {}
+        bytes_only = headers.get("X-Stainless-Raw-Response") == "stream"
         if "include_usage" in given or "stream_options" in extra or bytes_only or not self._origin(client).may_ask:
             call.record.flags = ("usage_not_requested",)
             return None

@@ -34,6 +34,11 @@ def _identity(call: Call, data: Json) -> None:
         call.tier = found
 
 
+def _within(data: Json, name: str) -> Json:
+    """The object `name` of `data`; an empty one if it is null or absent."""
+    return data.get(name) or {}
+
+
 def plain(call: Call, data: Json) -> None:
     """A body or event that may have `usage`, `model` and `id`, and nothing else that matters."""
     if usage := data.get("usage"):
@@ -75,8 +80,9 @@ def _other_text(call: Call, delta: Json) -> None:
     for name in ("reasoning_content", "reasoning", "refusal"):
         if isinstance(text := delta.get(name), str):
             call.characters += len(text)
-    for tool in delta.get("tool_calls") or ():
-        if text := (tool.get("function") or {}).get("arguments"):
+    tools: list[Json] = delta.get("tool_calls") or []
+    for tool in tools:
+        if text := _within(tool, "function").get("arguments"):
             call.characters += len(text)
 
 
@@ -95,14 +101,14 @@ def responses(call: Call, data: Json) -> None:
     status = body.get("status")
     if status in _ENDED:
         call.complete = True
-        call.record.finish = (body.get("incomplete_details") or {}).get("reason") or status
+        call.record.finish = _within(body, "incomplete_details").get("reason") or status
         if status == "failed":
-            call.failed = str((body.get("error") or {}).get("code") or "failed")[:64]
+            call.failed = str(_within(body, "error").get("code") or "failed")[:64]
     usage = body.get("usage")
     if usage:
         outside = {name: body[name] for name in ("tool_usage", "svg_usage") if body.get(name)}
         call.saw_usage({**usage, **outside} if outside else usage)
-        _count_tools(call, body.get("output") or ())
+        _count_tools(call, body.get("output") or [])
     if body.get("background"):
         if usage:
             call.identify(body["id"])
@@ -128,7 +134,7 @@ def _count_tools(call: Call, output: list[Json]) -> None:
         if bucket == "code_execution":  # billed by the container, however often it is used
             sessions.add(str(item.get("container_id")))
             counts[bucket] = len(sessions)
-        elif bucket != "web_search" or (item.get("action") or {}).get("type", "search") == "search":
+        elif bucket != "web_search" or _within(item, "action").get("type", "search") == "search":
             counts[bucket] = counts.get(bucket, 0) + 1
     call.tools = counts or None
 
@@ -149,7 +155,7 @@ def messages(call: Call, data: Json) -> None:
             call.saw_usage(usage)
         _identity(call, body)
     elif kind == "message_delta":
-        call.record.finish = (data.get("delta") or {}).get("stop_reason")
+        call.record.finish = _within(data, "delta").get("stop_reason")
         call.complete = call.record.finish is not None
     elif kind == "message":
         call.record.finish = data.get("stop_reason")
@@ -185,15 +191,14 @@ def _book_result(call: Call, name: str, operation: str, convention: str, reader:
 
 def anthropic_results(call: Call, line: Json) -> None:
     """One line of the results of an Anthropic message batch."""
-    message = (line.get("result") or {}).get("message")
-    if message:
+    if message := _within(_within(line, "result"), "message"):
         _book_result(call, "Messages", "chat", "anthropic.messages", messages, message, message["id"])
 
 
 def openai_results(call: Call, line: Json) -> None:
     """One line of the output file of an OpenAI batch."""
-    body = (line.get("response") or {}).get("body")
-    if not body or not body.get("usage"):
+    body = _within(_within(line, "response"), "body")
+    if not body.get("usage"):
         return
     kind = body.get("object")
     if kind == "response":

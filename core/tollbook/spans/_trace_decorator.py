@@ -40,40 +40,44 @@ def trace(
         attributes: As for `Span.set_attribute`.
     """
     if function is None:
-        return functools.partial(trace, name=name, kind=span_type or kind, **attributes)  # type: ignore[return-value]
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            return _traced(function, name, span_type or kind, attributes)
+
+        return decorate
+    return _traced(function, name, span_type or kind, attributes)
+
+
+def _traced(function: Callable[P, R], name: str | None, kind: str, attributes: dict[str, Any]) -> Callable[P, R]:
     wrapped = cast("Callable[..., Any]", function)
-    title = name or getattr(function, "__name__", "function")
+    title = name or str(getattr(function, "__name__", "function"))
 
     def start() -> Span:
-        return start_span(title, kind=span_type or kind, **attributes)
+        return start_span(title, kind=kind, **attributes)
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with span(title, kind=kind, **attributes):
+            return wrapped(*args, **kwargs)
+
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        with span(title, kind=kind, **attributes):
+            return await wrapped(*args, **kwargs)
+
+    def generator(*args: Any, **kwargs: Any) -> Any:
+        return (yield from _generator(start, wrapped(*args, **kwargs)))
+
+    def async_generator(*args: Any, **kwargs: Any) -> Any:
+        return _async_generator(start, wrapped(*args, **kwargs))
 
     if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            return _async_generator(start, wrapped(*args, **kwargs))
-
+        traced: Any = async_generator
     elif inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            return _generator(start, wrapped(*args, **kwargs))
-
+        traced = generator
     elif inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def traced(*args: Any, **kwargs: Any) -> Any:
-            with span(title, kind=span_type or kind, **attributes):
-                return await wrapped(*args, **kwargs)
-
+        traced = coroutine
     else:
-
-        @functools.wraps(function)
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            with span(title, kind=span_type or kind, **attributes):
-                return wrapped(*args, **kwargs)
-
-    return cast("Callable[P, R]", traced)
+        traced = plain
+    return cast("Callable[P, R]", functools.wraps(function)(traced))
 
 
 def _generator(start: Callable[[], Span], inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
