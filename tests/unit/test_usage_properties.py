@@ -25,7 +25,7 @@ from tollbook.usage import (
 from tollbook.usage._plan import plan
 from tollbook.usage._read import _carefully, _plainly
 
-WRITABLE = sorted(name for name, convention in CONVENTIONS.items() if convention.writable)
+WRITABLE = sorted({convention.name for convention in CONVENTIONS.values() if convention.writable})
 LIMIT = 1 << 40
 """Larger than any count, small enough that no sum leaves what a count may be."""
 
@@ -90,6 +90,7 @@ def _built(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return raw
 
 
+@settings(deadline=None)
 @given(_objects(SCALARS) | _objects(JSON) | st.tuples(NAMES, JSON))
 def test_any_json_is_read_into_something_that_can_be_stored_or_into_nothing(call: tuple[str, Any]) -> None:
     convention, raw = call
@@ -107,7 +108,7 @@ def test_any_json_is_read_into_something_that_can_be_stored_or_into_nothing(call
     assert msgspec.json.decode(msgspec.json.encode(usage), type=Usage) == usage
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(_objects(COUNTS) | _objects(SCALARS))
 def test_both_ways_of_reading_give_the_same(call: tuple[str, dict[str, Any]]) -> None:
     convention, raw = call
@@ -131,6 +132,7 @@ def _quantities(buckets: list[str]) -> st.SearchStrategy[dict[str, int]]:
 
 
 @pytest.mark.parametrize("convention", WRITABLE)
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_written_is_read_as_the_same(convention: str, data: st.DataObject) -> None:
     buckets = [bucket for bucket in _buckets(convention) if plan(convention).buckets[bucket][0].scale == 1]
@@ -142,6 +144,7 @@ def test_what_is_written_is_read_as_the_same(convention: str, data: st.DataObjec
     assert set(usage.flags) <= MIXED_LIFETIMES
 
 
+@settings(deadline=None)
 @given(first=st.sampled_from(WRITABLE), second=st.sampled_from(WRITABLE), data=st.data())
 def test_quantities_survive_the_way_through_two_conventions(first: str, second: str, data: st.DataObject) -> None:
     both = sorted(set(_buckets(first)) & set(_buckets(second)) & TOKENS)
@@ -153,6 +156,7 @@ def test_quantities_survive_the_way_through_two_conventions(first: str, second: 
     assert {bucket: count for bucket, count in twice.quantities.items() if count} == quantities
 
 
+@settings(deadline=None)
 @given(convention=st.sampled_from(WRITABLE), quantities=_quantities(sorted(TOKENS)))
 def test_totals_survive_a_convention_that_has_fewer_words(convention: str, quantities: dict[str, int]) -> None:
     usage = Usage(quantities)
@@ -162,6 +166,7 @@ def test_totals_survive_a_convention_that_has_fewer_words(convention: str, quant
     assert set(again.flags) <= MIXED_LIFETIMES
 
 
+@settings(deadline=None)
 @given(_quantities(sorted(TOKENS)))
 def test_a_total_is_the_sum_of_its_parts(quantities: dict[str, int]) -> None:
     usage = Usage(quantities)
@@ -181,6 +186,7 @@ USAGE = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(USAGE)
 def test_merging_an_object_with_itself_changes_nothing(raw: dict[str, Any]) -> None:
     assert merge(raw, raw) == raw
@@ -188,11 +194,13 @@ def test_merging_an_object_with_itself_changes_nothing(raw: dict[str, Any]) -> N
     assert merge(raw, {}) == raw
 
 
+@settings(deadline=None)
 @given(USAGE, USAGE, USAGE)
 def test_merging_in_any_grouping_is_the_same(a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]) -> None:
     assert merge(merge(a, b), c) == merge(a, merge(b, c))
 
 
+@settings(deadline=None)
 @given(USAGE, USAGE)
 def test_the_later_number_holds_unless_it_is_null(a: dict[str, Any], b: dict[str, Any]) -> None:
     merged = merge(a, b)

@@ -10,6 +10,7 @@ LARGEST = 1 << 53
 """No count is as large. What is can't be trusted, and a float could not hold it."""
 
 _LARGEST_STORED = 1 << 62
+_NUMBERS = (int, float)
 _LONGEST = 64
 """Characters of a word, or of a key, that may be kept."""
 _DEEPEST = 8
@@ -135,13 +136,13 @@ def _object(known: Plan, node: Node, raw: dict[Any, Any], scale: int, seen: Seen
             if table is not None:
                 _list(known, table, value, f"{node.prefix}{key}", seen)
                 continue
-        if value is not None:
+        if value is not None:  # the commonest case, spared the call
             other(known, node, key, value, scale, seen)
 
 
 def other(known: Plan, node: Node, key: Any, value: Any, scale: int, seen: Seen) -> None:
     """Take the value of a key of an object, unless it is a plain count, a known object or a known list."""
-    if key.__class__ is not str:
+    if key.__class__ is not str or not (value or value.__class__ in _NUMBERS):
         return
     if not isinstance(value, (dict, list)):
         if (path := node.counts.get(key)) is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tollbook.usage._convention import Convention, Field, Parts
+from tollbook.usage._buckets import TOKENS
+from tollbook.usage._convention import TOTAL, Convention, Field, Parts
 from tollbook.usage._conventions import CONVENTIONS
 
 
@@ -31,7 +32,8 @@ class Node:
         self.prefix = prefix
         """What precedes a key in a path."""
         self.plain: dict[str, str] = {}
-        """Keys of the numbers that need no more than to be put into a bucket, with the bucket."""
+        """Keys of the numbers that need no more than to be put into a bucket, with the bucket: what a stated total
+        counts, and at most one other number contains."""
         self.same: dict[str, str] = {}
         """Keys of numbers that should be the same as another one in a bucket, with the bucket."""
         self.counts: dict[str, str] = {}
@@ -131,7 +133,8 @@ class Plan:
             node.measures[key] = field
             return
         node.counts[key] = field.path
-        if len(self.around[field.bucket]) <= 1 and not field.adds:
+        summed = field.bucket in TOKENS or TOTAL not in self.buckets or field.bucket == TOTAL
+        if summed and len(self.around[field.bucket]) <= 1 and not field.adds:
             first = self.buckets[field.bucket][0] is field
             (node.plain if first else node.same)[key] = field.bucket
 

@@ -32,7 +32,7 @@ def settle(
                 if rest[over] < 0 and known.around[over]:
                     rest[over] = 0  # its parts are more exact than it is, and what is around both has the say
                     flags.append(_exceeds(over))
-    if total is not None:
+    if total or (total is not None and not rest):  # a total of nothing, beside something, was not filled in
         _compare(known, rest, stated, total, seen, flags)
     for bucket in [bucket for bucket, number in rest.items() if number < 0]:
         _untangle(known, rest, stated, bucket, flags)
