@@ -77,7 +77,7 @@ def test_a_stated_cost_is_what_its_arithmetic_comes_to(name: str) -> None:
 def test_an_exchange_answers_in_one_way(name: str) -> None:
     """Either events or one body; a stream is asked for and answered as such."""
     for exchange in load(name).exchanges:
-        given = [exchange.answer is not None, exchange.events is not None, exchange.base64 is not None]
+        given = [exchange.answer is not None, exchange.events is not None, exchange.content is not None]
         assert sum(given) == 1
         assert bool((exchange.body or {}).get("stream")) == (exchange.events is not None)
         assert exchange.method in {"GET", "POST"}

@@ -40,7 +40,7 @@ def events(body: bytes) -> list[Any]:
 
 
 def answer(text: str, status: int = 200) -> Exchange:
-    return Exchange("POST", CHAT, None, status, {}, {"text": text}, None, None)
+    return Exchange("POST", CHAT, None, status, {}, {"text": text}, None)
 
 
 # ---- plays ---------------------------------------------------------------------------------------------------

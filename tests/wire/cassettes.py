@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,8 @@ class Exchange(NamedTuple):
     """The response's JSON; a text; or None if it is a stream of `events`."""
     events: list[dict[str, Any]] | None
     """Server-sent events: `{"event": name?, "data": JSON or text}`."""
-    base64: str | None
-    """A binary body."""
+    content: bytes | None = None
+    """A body to be sent as it is, binary or recorded."""
 
 
 class Cassette(NamedTuple):
@@ -74,5 +75,5 @@ def _exchange(request: dict[str, Any], response: dict[str, Any]) -> Exchange:
         response.get("headers", {}),
         response.get("body"),
         response.get("events"),
-        response.get("base64"),
+        base64.b64decode(response["base64"]) if "base64" in response else None,
     )

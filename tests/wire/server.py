@@ -11,7 +11,6 @@ is open, every host name resolves to it for its ports, so a client may believe t
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import re
@@ -121,9 +120,7 @@ class Play:
         if not left:
             self.strays.append(request)
             text = f"no exchange for {request.method} {path}, stream {stream}"
-            return Exchange(
-                "", "", None, 404, {"content-type": "application/json"}, {"error": {"message": text}}, None, None
-            )
+            return Exchange("", "", None, 404, {"content-type": "application/json"}, {"error": {"message": text}}, None)
         return left.pop(0) if len(left) > 1 else left[0]
 
     def _stream(self, exchange: Exchange, request: http.Request, headers: dict[str, str]) -> list[bytes]:
@@ -233,13 +230,17 @@ _DIALECTS: list[tuple[re.Pattern[str], str]] = [
 
 def dialect(request: http.Request) -> tuple[str, bool, bool]:
     """The path on the provider's own host, whether a stream is asked for, and whether in AWS' framing."""
-    path = request.path
-    framed = path.endswith("/invoke-with-response-stream")
-    stream = framed or path.endswith(":streamRawPredict") or bool(request.body.get("stream"))
-    for pattern, canonical in _DIALECTS:
+    framed = request.path.endswith("/invoke-with-response-stream")
+    stream = framed or request.path.endswith(":streamRawPredict") or bool(request.body.get("stream"))
+    return canonical(request.path), stream, framed
+
+
+def canonical(path: str) -> str:
+    """The path on the provider's own host of what a cloud, or a compatible provider, calls `path`."""
+    for pattern, own in _DIALECTS:
         if pattern.fullmatch(path):
-            return pattern.sub(canonical, path), stream, framed
-    return path, stream, framed
+            return pattern.sub(own, path)
+    return path
 
 
 def as_openai_sends(events: list[dict[str, Any]], body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -261,8 +262,8 @@ def _without_null(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(exchange: Exchange, headers: dict[str, str]) -> bytes:
-    if exchange.base64 is not None:
-        return base64.b64decode(exchange.base64)
+    if exchange.content is not None:
+        return exchange.content
     if isinstance(exchange.answer, str):
         return exchange.answer.encode()
     headers.setdefault("content-type", "application/json")
