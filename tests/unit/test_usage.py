@@ -59,6 +59,12 @@ PLAIN: list[tuple[str, str, dict[str, Any], dict[str, int]]] = [
         },
         {"input": 300, "input_cache_write_30m": 600, "input_cache_write_12h": 100, "output": 5},
     ),
+    (
+        "a prompt of which all was cached has nothing else",
+        "openai.chat",
+        {"prompt_tokens": 64, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 64}},
+        {"input_cache_read": 64, "output": 1},
+    ),
     ("embeddings have no output", "openai.embeddings", {"prompt_tokens": 8, "total_tokens": 8}, {"input": 8}),
     (
         "predicted tokens are output like any other",
@@ -671,6 +677,22 @@ CONTRADICTIONS: list[tuple[str, str, dict[str, Any], dict[str, int], str, dict[s
         {"prompt_tokens": 10},
     ),
     (
+        "more cached audio than audio: what is more exact holds",
+        "openai.realtime",
+        {
+            "input_tokens": 100,
+            "output_tokens": 1,
+            "input_token_details": {
+                "audio_tokens": 10,
+                "cached_tokens": 30,
+                "cached_tokens_details": {"audio_tokens": 25},
+            },
+        },
+        {"input": 70, "input_cache_read": 5, "input_audio_cache_read": 25, "output": 1},
+        "parts_exceed_input",
+        {"input_token_details.audio_tokens": 10},
+    ),
+    (
         "more reasoning than output",
         "openai.chat",
         {"prompt_tokens": 1, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 62}},
@@ -825,17 +847,17 @@ def test_contradictions_are_flagged_kept_and_read_as_far_as_they_are_certain(
     assert usage.extra.items() >= extra.items()
 
 
-def test_of_two_words_for_one_number_the_conventions_own_holds_and_the_other_is_kept() -> None:
+@pytest.mark.parametrize("own", [0, 10])
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_words_for_one_number_the_conventions_own_holds_and_the_other_is_kept(own: int, first: bool) -> None:
+    words: list[tuple[str, Any]] = [("prompt_tokens_details", {"cached_tokens": own}), ("cached_tokens", 60)]
     usage = read(
-        "openai.chat",
-        {
-            "prompt_tokens": 100,
-            "completion_tokens": 1,
-            "prompt_tokens_details": {"cached_tokens": 0},
-            "cached_tokens": 60,
-        },
+        "openai.chat", {"prompt_tokens": 100, "completion_tokens": 1, **dict(words if first else reversed(words))}
     )
-    assert usage == Usage({"input": 100, "output": 1}, extra={"cached_tokens": 60})
+    assert usage is not None
+    assert usage.quantities.get("input_cache_read", 0) == own
+    assert usage.input_tokens == 100
+    assert usage.extra == {"cached_tokens": 60}
 
 
 CHARGES: list[tuple[str, str, dict[str, Any], int | None]] = [

@@ -5,7 +5,7 @@ from tollbook.usage._convention import Convention, Field
 from tollbook.usage._conventions import CONVENTIONS
 from tollbook.usage._read import read
 from tollbook.usage._usage import Part, Source, Usage
-from tollbook.usage._write import merge, selectors, write
+from tollbook.usage._write import merge, selecting, selectors, write
 
 __all__ = [
     "BUCKETS",
@@ -23,6 +23,7 @@ __all__ = [
     "Usage",
     "merge",
     "read",
+    "selecting",
     "selectors",
     "write",
 ]

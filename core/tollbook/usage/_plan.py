@@ -58,7 +58,7 @@ class Node:
 class Plan:
     """A convention, ready to read."""
 
-    __slots__ = ("around", "buckets", "convention", "fields", "order", "parts", "root", "split", "whole")
+    __slots__ = ("around", "buckets", "convention", "fields", "order", "parts", "root", "selecting", "split", "whole")
 
     def __init__(self, convention: Convention) -> None:
         self.convention = convention
@@ -83,6 +83,8 @@ class Plan:
         """Rules of parts, with the key to look for."""
         for field in convention.fields:
             self._place(field)
+        self.selecting = frozenset(selector.path.partition(".")[0] for selector in convention.selectors)
+        """Keys that may hold what selects the price."""
         for path in (*convention.silent, *(selector.path for selector in convention.selectors)):
             self._silence(path)
         apart = [rule.path for rule in convention.parts]

@@ -50,12 +50,12 @@ def selectors(convention: str, raw: Any) -> dict[str, str] | None:
     Raises:
         ValueError: There is no such convention. No value of `raw` raises.
     """
-    known = plan(convention).convention.selectors
+    known = plan(convention)
     kind = raw.__class__
-    if not known or kind is not dict:
+    if kind is not dict or known.selecting.isdisjoint(raw):
         return None
     found: dict[str, str] | None = None
-    for selector in known:
+    for selector in known.convention.selectors:
         path = selector.path
         value = raw.get(path)
         if value is None and ("." not in path or (value := at(raw, path)) is None):
@@ -67,6 +67,15 @@ def selectors(convention: str, raw: Any) -> dict[str, str] | None:
                 found = {}
             found.setdefault(selector.name, value)
     return found
+
+
+def selecting(convention: str, raw: dict[str, Any]) -> bool:
+    """Whether `raw` may hold something that selects the price: cheap to ask, before `selectors` is.
+
+    Raises:
+        ValueError: There is no such convention.
+    """
+    return not plan(convention).selecting.isdisjoint(raw)
 
 
 def write(usage: Usage, convention: str) -> dict[str, Any]:
