@@ -65,6 +65,12 @@ PLAIN: list[tuple[str, str, dict[str, Any], dict[str, int]]] = [
         {"prompt_tokens": 64, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 64}},
         {"input_cache_read": 64, "output": 1},
     ),
+    (
+        "a total that was not filled in",
+        "openai.chat",
+        {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 0},
+        {"input": 5, "output": 2},
+    ),
     ("embeddings have no output", "openai.embeddings", {"prompt_tokens": 8, "total_tokens": 8}, {"input": 8}),
     (
         "predicted tokens are output like any other",
@@ -742,6 +748,14 @@ CONTRADICTIONS: list[tuple[str, str, dict[str, Any], dict[str, int], str, dict[s
         {"total_tokens": 40},
     ),
     (
+        "searches are no tokens, and make up for no difference",
+        "bedrock.converse",
+        {"inputTokens": 2, "outputTokens": 1, "totalTokens": 4, "serverToolUsage": {"webSearchRequests": 1}},
+        {"input": 2, "output": 1, "web_search": 1},
+        "total_differs",
+        {"totalTokens": 4},
+    ),
+    (
         "a split by lifetime of a part of what was written",
         "anthropic.messages",
         {
@@ -1062,6 +1076,8 @@ SELECTED: list[tuple[str, dict[str, Any], dict[str, str] | None]] = [
         {"service_tier": "priority", "speed": "fast", "inference_geo": "us"},
         {"service_tier": "priority", "speed": "fast", "inference_geo": "us"},
     ),
+    ("groq", {"service_tier": "on_demand"}, None),
+    ("openai.chat", {"service_tier": "default"}, None),
     ("gemini", {"serviceTier": "flex", "trafficType": "ON_DEMAND"}, {"service_tier": "flex"}),
     ("gemini", {"trafficType": "PROVISIONED_THROUGHPUT"}, {"traffic_type": "PROVISIONED_THROUGHPUT"}),
     ("gemini", {"trafficType": 1}, None),
