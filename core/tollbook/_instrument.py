@@ -106,19 +106,19 @@ def autolog(
             for name in wanted:
                 _guard.guarded(available[name].uninstall)()
             return
-        _open(store)
+        _configure(store)
         for name in wanted:
             _guard.guarded(available[name].install)(settings)
     if not wanted:
         log.warning("tollbook found no integrations: is the package installed?")
 
 
-def _open(store: str | Path | None) -> None:
-    """The ledger, and a last look at exit at streams that nobody closed."""
+def _configure(store: str | Path | None) -> None:
+    """Where the ledger is, and a last look at exit at streams that nobody closed."""
     global _sweeping
     from tollbook import _runtime
 
-    _runtime.start(store)
+    _runtime.configure(store)
     if not _sweeping:
         _sweeping = True
         atexit.register(_sweep)

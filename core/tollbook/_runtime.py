@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from tollbook import _guard
+from tollbook._paths import store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
@@ -20,25 +22,36 @@ _ledger: Ledger | None = None
 _url: str | None = None
 
 
-def start(store: str | Path | None = None) -> Ledger:
-    """The ledger of this process, opened at first use.
+def configure(store: str | Path | None = None) -> None:
+    """Say where the ledger of this process is; it is opened when the first record is on its way.
 
     Args:
-        store: Path or URL of the store; None keeps the one that is open, or else takes `TOLLBOOK_STORE`, or the
-            user's data directory. A new store closes the one before, whose records stay where they are.
+        store: Path or URL of the store; None keeps the one that there is, or else takes `TOLLBOOK_STORE`, or the user's
+            data directory. Another store closes the one before, whose records stay where they are.
+
+    Raises:
+        ValueError: Another kind of store, or no file.
     """
-    global _ledger, _url
-    url = None if store is None else str(store)
+    global _url
+    if store is None:
+        return
+    path = str(store_path(store))
     with _lock:
-        if _ledger is not None and url not in (None, _url):
-            _ledger.close()
-            _ledger = None
+        if _ledger is not None and path != str(_ledger.store.path):
+            _close()
+        _url = path
+
+
+def start() -> Ledger:
+    """The ledger of this process, opened at first use."""
+    global _ledger
+    with _lock:
         if _ledger is None:
             from tollbook import pricing
             from tollbook.ledger import Ledger
 
-            _ledger, _url = Ledger(url), url
-            _sink.sink = _write
+            _ledger = Ledger(_url)
+            _sink.sink = _ledger.append
             if _write_card not in pricing.on_new_card:
                 pricing.on_new_card.append(_write_card)
             for card in pricing.cards():
@@ -46,24 +59,41 @@ def start(store: str | Path | None = None) -> Ledger:
         return _ledger
 
 
+def _close() -> None:
+    global _ledger
+    _sink.sink = _sink.first
+    if _ledger is not None:
+        _ledger.close()
+        _ledger = None
+
+
+_warming: threading.Thread | None = None
+
+
+def warm() -> None:
+    """Load the ledger and the price list in the background, while the first request is on its way."""
+    global _warming
+    if _warming is None:
+        _warming = threading.Thread(target=_load, name="tollbook-warm", daemon=True)
+        _warming.start()
+
+
+@_guard.guarded
+def _load() -> None:
+    from tollbook import pricing, usage
+
+    start()
+    assert usage.CONVENTIONS
+    pricing.load()
+
+
 def stop() -> None:
     """Close the ledger of this process; what was recorded stays, and the next record opens one again."""
-    global _ledger, _url
+    global _url
     with _lock:
-        if _ledger is not None:
-            _ledger.close()
-        _ledger = _url = None
-        _sink.sink = _sink.first
+        _close()
+        _url = None
         _sink.last_trace_id = None
-
-
-def _write(record: Record) -> None:
-    ledger = _ledger
-    if ledger is not None:
-        try:
-            ledger.append(record)
-        except Exception:  # noqa: BLE001 - the guard: a ledger that fails is not the host's concern
-            _guard.report("tollbook.ledger.append")
 
 
 @_guard.guarded
@@ -113,3 +143,18 @@ def get_trace(trace_id: str | None) -> Trace | None:
         return None
     records = store().trace(trace_id)
     return Trace(records) if records else None
+
+
+def _before_fork() -> None:
+    # A child that inherits a half-done import would wait for it for ever.
+    if _warming is not None and _warming is not threading.current_thread():
+        _warming.join(2.0)
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # another thread of the parent may hold the old one
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
-from tollbook.pricing import warm
+from tollbook._runtime import warm
 from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._hosts import provider_at, region_at
@@ -358,7 +358,7 @@ class Stainless:
     # -- what is decoded: once per body, or once per streamed event --------------------------------------------------
 
     def _data(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def _process_response_data(client: Any, *, data: Any, response: Any, **kwargs: Any) -> Any:
+        def _process_response_data(client: Any, *, data: Any, cast_to: Any, response: Any, **more: Any) -> Any:
             try:
                 call = response.extensions.get(KEY)
                 if call is not None:
@@ -369,7 +369,7 @@ class Stainless:
                         call.reader(call, data)
             except Exception:  # noqa: BLE001 - the guard
                 _guard.report("tollbook_integrations.reader")
-            return original(client, data=data, response=response, **kwargs)
+            return original(client, data=data, cast_to=cast_to, response=response, **more)
 
         return _process_response_data
 

@@ -30,6 +30,7 @@ def _identity(call: Call, data: Json) -> None:
         record.response_id = found
     if found := data.get("model"):  # Azure's first chunk has an empty one
         record.response_model = found
+        call.identified = True
     if found := data.get("service_tier"):
         call.tier = found
 
@@ -50,8 +51,10 @@ def plain(call: Call, data: Json) -> None:
 def chat(call: Call, data: Json) -> None:
     """Chat Completions, legacy completions, and what speaks like them."""
     choices = data.get("choices")
+    finish = None
     if choices:
         choice = choices[0]
+        finish = choice.get("finish_reason")
         delta = choice.get("delta")
         if delta:
             if text := delta.get("content"):
@@ -60,9 +63,6 @@ def chat(call: Call, data: Json) -> None:
                 _other_text(call, delta)
         elif text := choice.get("text"):
             call.characters += len(text)
-        if finish := choice.get("finish_reason"):
-            call.record.finish = finish
-            call.complete = True
     usage = data.get("usage")
     if usage is not None:
         call.saw_usage(usage)
@@ -70,10 +70,14 @@ def chat(call: Call, data: Json) -> None:
             call.hide_chunk = True
     elif call.injected:
         data.pop("usage", None)  # `usage: null` is on every chunk only because we asked
-    if call.record.response_model is None or choices is None or usage is not None or call.complete:
-        _identity(call, data)
-        if (more := data.get("x_groq")) and (usage := more.get("usage")):
-            call.saw_usage(usage)
+    if finish is None and usage is None and call.identified:
+        return
+    if finish:
+        call.record.finish = finish
+        call.complete = True
+    _identity(call, data)
+    if more := data.get("x_groq"):
+        call.saw_usage(more.get("usage") or {})
 
 
 def _other_text(call: Call, delta: Json) -> None:

@@ -1,7 +1,7 @@
 """Pricing: what usage costs, by dated facts with a source."""
 
 from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
-from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, on_new_card, warm
+from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card
 from tollbook.pricing._cost import Cost, Status
 from tollbook.pricing._price import cost_of, lines
 
@@ -20,6 +20,6 @@ __all__ = [
     "catalog_info",
     "cost_of",
     "lines",
+    "load",
     "on_new_card",
-    "warm",
 ]

@@ -210,22 +210,13 @@ def _table(found: Card) -> dict[str, tuple[int, int]]:
     }
 
 
-def warm() -> None:
-    """Load the price data in a background thread, so that the first call does not wait for it.
+@_guard.guarded
+def load() -> None:
+    """Load the price data now, so that no call has to wait for it.
 
     Call it when the program's own imports are done, such as while the first request is under way: two threads that
     import the same libraries at once can trip over each other.
     """
-    if not _loaded():
-        threading.Thread(target=_load, name="tollbook-prices", daemon=True).start()
-
-
-def _loaded() -> bool:
-    return _DATA in sys.modules
-
-
-@_guard.guarded
-def _load() -> None:
     with _lock:
         importlib.import_module(_DATA)
 

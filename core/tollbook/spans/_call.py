@@ -14,7 +14,7 @@ from tollbook.spans import _sink
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
 from tollbook.tokens import estimate_output, estimate_request
-from tollbook.usage import Usage, merge, read, selectors
+from tollbook.usage import Usage, merge, read, selecting, selectors
 
 Json = dict[str, Any]
 Counted = Callable[[Json], dict[str, int] | None]
@@ -37,6 +37,8 @@ class Call:
     # Defaults of the class, since most calls set few of them, and making a call is on the host's path.
     claimed = False
     """Whether an HTTP response belongs to the call."""
+    identified = False
+    """Whether the answer has named its model."""
     first = 0
     """When the first event came, on the performance counter."""
     characters = 0
@@ -102,7 +104,8 @@ class Call:
 
     def saw_usage(self, raw: Json) -> None:
         """Take a usage object; of several, later fields replace earlier ones."""
-        self.raw = raw if self.raw is None else merge(self.raw, raw)
+        if raw:
+            self.raw = raw if self.raw is None else merge(self.raw, raw)
 
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
@@ -136,8 +139,8 @@ class Call:
         record.duration = perf_counter_ns() - self._started
         if self.failed is not None and status == "ok":
             status, error = "error", self.failed
-        record.status = status
-        record.error = error
+        if status != "ok":
+            record.status, record.error = status, error
         if record.stream:
             open_streams.pop(id(self), None)
             if self.first:
@@ -150,22 +153,23 @@ class Call:
             if self.tools:
                 usage.quantities = {**self.tools, **usage.quantities}
             record.usage = usage
-            selected = None if raw is None else selectors(self.convention, raw)
-            if selected or self.tier not in _STANDARD:
-                self._select(selected)
+            if self.tier not in _STANDARD or (raw is not None and selecting(self.convention, raw)):
+                self._select(raw)
             model = record.response_model
             if model is None or record.provider in _BY_REQUEST:
                 model = record.request_model
             record.cost = cost_of(usage, record.provider, model, record.start, record.context)
         self.request = None
-        _sink.emit(record)
+        _sink.last_trace_id = record.trace_id
+        _sink.sink(record)
 
-    def _select(self, found: dict[str, str] | None) -> None:
+    def _select(self, raw: Json | None) -> None:
         """Note what selects the price, as it was served."""
+        found = None if raw is None else selectors(self.convention, raw)
         context = {**(self.record.context or {}), **(found or {})}
         if self.tier not in _STANDARD:
             context["service_tier"] = str(self.tier)
-        self.record.context = context
+        self.record.context = context or None
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

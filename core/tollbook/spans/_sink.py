@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
+from tollbook import _guard
 from tollbook.spans._record import Record
 
 Sink = Callable[[Record], None]
@@ -24,7 +25,10 @@ last_trace_id: str | None = None
 
 
 def emit(record: Record) -> None:
-    """Write one finished record; what goes wrong there is the sink's to handle."""
+    """Write one finished record; a failure is ours alone."""
     global last_trace_id
     last_trace_id = record.trace_id
-    sink(record)
+    try:
+        sink(record)
+    except Exception:  # noqa: BLE001 - the guard: the program that ended a span has no part in it
+        _guard.report("tollbook.spans.emit")

@@ -6,7 +6,6 @@ from typing import Any
 
 from tollbook.usage._buckets import TOKENS
 from tollbook.usage._convention import TOTAL, Convention, Field, Parts
-from tollbook.usage._conventions import CONVENTIONS
 
 
 class Table:
@@ -161,6 +160,8 @@ def plan(convention: str) -> Plan:
     """
     found = _plans.get(convention)
     if found is None:
+        from tollbook.usage._conventions import CONVENTIONS  # late: most programs start without a call
+
         known = CONVENTIONS.get(convention)
         if known is None:
             raise ValueError(f"no convention {convention!r}; there are {', '.join(sorted(CONVENTIONS))}")
