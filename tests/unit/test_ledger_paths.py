@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tollbook._paths import make_private, spool_directory, store_path
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.records import call
+
 from tollbook.ledger import Spool, Store
 from tollbook.ledger import _spool as module
-
-from tests.records import call
+from tollbook.spans import Record
 
 
 @pytest.fixture
@@ -243,7 +244,7 @@ def test_closing_ends_the_journal_and_a_later_record_begins_another(store: Store
 
 def test_no_descriptor_is_left_behind(store: Store, monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "EVERY", 10)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         spool = Spool(store.spool, rotate=10_000)
         for _ in range(100):
@@ -251,20 +252,24 @@ def test_no_descriptor_is_left_behind(store: Store, monkeypatch: Any) -> None:
         spool.close()
         spool.append(call())
         del spool
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_drainer_is_woken_by_the_first_record_and_by_each_full_batch(store: Store) -> None:
     woken: list[int] = []
-    count = 0
-    spool = Spool(store.spool, wake=lambda: woken.append(count))
-    for count in range(1, 1203):
-        spool.append(call())
+    appended: list[Record] = []
+    spool = Spool(store.spool, wake=lambda: woken.append(len(appended)))
+
+    def append(count: int) -> None:
+        for _ in range(count):
+            appended.append(call())
+            spool.append(appended[-1])
+
+    append(1202)
     assert woken == [1, 502, 1003]
     spool.idle()
-    count = 5000
-    spool.append(call())
-    assert woken[-1] == 5000
+    append(1)
+    assert woken == [1, 502, 1003, 1203]
 
 
 def test_a_forked_child_has_its_own_journal_and_leaves_the_parents_waiting_records_to_it(

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.records import START, call, records
+
 from tollbook.ledger import Spool, Store, StoreError, _database, _schema, open_store
 from tollbook.pricing import Cost
 from tollbook.spans import Record
 from tollbook.usage import Usage
-
-from tests.records import START, call, records
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_nothing_recorded_reads_as_empty_and_makes_nothing(store: Store) -> None
     assert list(store.path.parent.iterdir()) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(records, min_size=1, max_size=8, unique_by=lambda record: record.span_id))
 def test_a_record_comes_back_equal(batch: list[Record]) -> None:
     with somewhere() as store:
@@ -157,6 +157,16 @@ def test_the_trace_that_ended_last_is_the_last_one(store: Store) -> None:
     assert store.last_trace_id() == long.trace_id
 
 
+def test_traces_are_found_by_the_beginning_of_their_id(store: Store) -> None:
+    """As much of it as a reader copied, of any number of digits."""
+    put(store, *[call(trace_id=start + "0" * (32 - len(start))) for start in ("abc", "abd", "b", "abd1")])
+    assert [trace[:4] for trace in store.find_traces("ab")] == ["abc0", "abd0", "abd1"]
+    assert [trace[:4] for trace in store.find_traces("abd")] == ["abd0", "abd1"]
+    assert len(store.find_traces("", limit=2)) == 2
+    assert store.find_traces("abd" + "0" * 29) == ["abd" + "0" * 29]
+    assert store.find_traces("c") == store.find_traces("no") == store.find_traces("a" * 33) == []
+
+
 def test_spans_are_found_by_time_and_by_what_they_are(store: Store) -> None:
     batch = [call(start=START + n, name=f"n{n % 2}", provider="ab"[n % 2], stream=n == 3) for n in range(6)]
     put(store, *batch)
@@ -215,7 +225,7 @@ def billed(spans: Sequence[Record]) -> list[Record]:
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(forests(), st.lists(st.integers(1, 5), min_size=14, max_size=14))
 def test_roll_ups_are_the_sums_of_the_bills_that_count_whatever_arrives_when(
     spans: list[Record], sizes: list[int]

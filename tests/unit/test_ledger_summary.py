@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,12 +15,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.records import HOUR, START, call
+
 from tollbook.ledger import Row, Spool, Store, _batch, _sums
 from tollbook.ledger._periods import periods
 from tollbook.pricing import Cost
 from tollbook.usage import Part, Usage
-
-from tests.records import HOUR, START, call
 
 NS = 1_000_000_000
 
@@ -291,7 +292,7 @@ def test_periods(unit: str, zone: str, since: str, until: str, wanted: list[str]
     assert [name for name, _, _ in found] == wanted
     if found:
         assert (found[0][1], found[-1][2]) == (at(since), at(until))
-        assert all(left[2] == right[1] for left, right in zip(found, found[1:], strict=False))
+        assert all(left[2] == right[1] for left, right in pairwise(found))
 
 
 def test_a_day_of_23_hours() -> None:

@@ -61,14 +61,18 @@ class Drain:
 
     def close(self, deadline: float) -> bool:
         """Close the database; False if another process keeps the write lock until `deadline`."""
-        if self._database is not None:
+        if self._database is None:
+            return True
+        try:
             # To close may be to checkpoint, and that needs the lock.
             if not self._lock.acquire(deadline):
                 return False
-            try:
-                self._drop()
-            finally:
-                self._lock.release()
+        except OSError:  # the place itself is gone, and with it everybody to be kept from
+            pass
+        try:
+            self._drop()
+        finally:
+            self._lock.release()
         return True
 
     def abandon(self) -> sqlite3.Connection | None:
@@ -208,7 +212,7 @@ def journals(spool: Path) -> list[Path]:
     """The journals in the directory, oldest first."""
     try:
         names = os.listdir(spool)  # noqa: PTH208 - names are all that is needed
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [spool / name for name in sorted(names) if name.endswith(SUFFIX)]
 
@@ -216,7 +220,7 @@ def journals(spool: Path) -> list[Path]:
 def _inode(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0, 0
     return found.st_dev, found.st_ino
 

@@ -90,5 +90,5 @@ def complete(health: Health, database: sqlite3.Connection) -> None:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0

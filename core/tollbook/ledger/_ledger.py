@@ -24,6 +24,9 @@ _GATHER = 1.0
 _ORPHANS = 30.0
 """Seconds between two looks for journals of processes that ended."""
 
+_PATIENCE = 2.0
+"""Seconds that the thread waits for other writers, before it pauses."""
+
 _LONGEST_PAUSE = 60.0
 """Seconds between two attempts to reach a ledger that can't be written to, at most."""
 
@@ -159,9 +162,9 @@ class Ledger:
             self._orphans_at = 0.0  # the one before it is full, and waits to be removed
         try:
             if journal is not None:
-                self.store.drain(names={journal.name})
+                self.store.drain(names={journal.name}, timeout=_PATIENCE)
             if time.monotonic() >= self._orphans_at:
-                self.store.drain(orphans=True)
+                self.store.drain(orphans=True, timeout=_PATIENCE)
                 self._orphans_at = time.monotonic() + _ORPHANS
         except StoreError as error:
             self._failed(error)

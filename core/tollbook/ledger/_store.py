@@ -112,6 +112,22 @@ class Store:
             found = database and database.execute("SELECT value FROM meta WHERE key = 'last_trace'").fetchone()
             return found[0] if found else None
 
+    def find_traces(self, beginning: str, limit: int = 10) -> list[str]:
+        """The ids of the first traces, in order of their ids, that begin with these hex digits; empty if none does.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        try:
+            first, last = (bytes.fromhex(beginning.ljust(32, digit)) for digit in "0f")
+        except ValueError:
+            return []
+        with self._read() as database:
+            if database is None:
+                return []
+            query = "SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? ORDER BY trace_id LIMIT ?"
+            return [row[0].hex() for row in database.execute(query, (first, last, limit))]
+
     def spans(
         self,
         since: int | None = None,
@@ -190,6 +206,15 @@ class Store:
             health.error = str(error)
         return health
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the database; a later call opens it again."""
         with self._writing:
@@ -214,7 +239,7 @@ class Store:
     def _open_reader(self) -> sqlite3.Connection | None:
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             found = None
         if self._reader is not None and (found is None or found.st_ino != self._inode):
             self._close_reader()
