@@ -45,3 +45,10 @@ def region_at(host: str) -> str | None:
     """The region that `host` promises to process in (`us.api.openai.com`); None if it promises none."""
     first, _, rest = host.partition(".")
     return first if rest in {"api.openai.com", "api.x.ai"} else None
+
+
+WORDS = {
+    ("gcp.gemini", "openai.chat"): "gemini.chat",
+    ("perplexity", "openai.chat"): "perplexity",
+}
+"""Provider and convention of an endpoint to the convention that this provider means by it."""

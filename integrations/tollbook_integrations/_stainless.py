@@ -23,7 +23,7 @@ from tollbook._instrument import Settings
 from tollbook._runtime import warm
 from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
-from tollbook_integrations._hosts import provider_at, region_at
+from tollbook_integrations._hosts import WORDS, provider_at, region_at
 
 Json = dict[str, Any]
 
@@ -201,7 +201,8 @@ class Stainless:
                 context=origin.context,
                 stream=stream,
             )
-            return Call(record, endpoint.convention, endpoint.reader, body, endpoint.counted)
+            convention = WORDS.get((origin.provider, endpoint.convention), endpoint.convention)
+            return Call(record, convention, endpoint.reader, body, endpoint.counted)
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.begin")
             return None

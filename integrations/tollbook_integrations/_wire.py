@@ -40,10 +40,16 @@ def _within(data: Json, name: str) -> Json:
     return data.get(name) or {}
 
 
+def _with(usage: Json, data: Json, *names: str) -> Json:
+    """`usage` with what `data` says of it beside it."""
+    found = {name: data[name] for name in names if data.get(name)}
+    return {**usage, **found} if found else usage
+
+
 def plain(call: Call, data: Json) -> None:
     """A body or event that may have `usage`, `model` and `id`, and nothing else that matters."""
     if usage := data.get("usage"):
-        call.saw_usage(usage)
+        call.saw_usage(_with(usage, data, "svg_usage"))
         call.complete = True
     _identity(call, data)
 
@@ -65,7 +71,7 @@ def chat(call: Call, data: Json) -> None:
             call.characters += len(text)
     usage = data.get("usage")
     if usage is not None:
-        call.saw_usage(usage)
+        call.saw_usage(_with(usage, data, "usage_breakdown") if "usage_breakdown" in data else usage)
         if call.injected and not choices:
             call.hide_chunk = True
     elif call.injected:
@@ -110,9 +116,8 @@ def responses(call: Call, data: Json) -> None:
             call.failed = str(_within(body, "error").get("code") or "failed")[:64]
     usage = body.get("usage")
     if usage:
-        outside = {name: body[name] for name in ("tool_usage", "svg_usage") if body.get(name)}
-        call.saw_usage({**usage, **outside} if outside else usage)
-        _count_tools(call, body.get("output") or [])
+        call.saw_usage(_with(usage, body, "tool_usage", "svg_usage"))
+        _count_tools(call, body)
     if body.get("background"):
         if usage:
             call.identify(body["id"])
@@ -128,12 +133,14 @@ def response_poll(call: Call, data: Json) -> None:
         call.drop()
 
 
-def _count_tools(call: Call, output: list[Json]) -> None:
+def _count_tools(call: Call, body: Json) -> None:
     counts: dict[str, int] = {}
     sessions: set[str] = set()
+    stated = _within(body, "tool_usage")
+    output: list[Json] = body.get("output") or []
     for item in output:
         bucket = _TOOLS.get(item.get("type", ""))
-        if bucket is None:
+        if bucket is None or bucket in stated:  # what is stated is what is billed
             continue
         if bucket == "code_execution":  # billed by the container, however often it is used
             sessions.add(str(item.get("container_id")))

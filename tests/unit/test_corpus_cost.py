@@ -126,7 +126,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Only]:
 
 def disagreement(row: Row, quantities: dict[str, int], provider: str = "p", model: str = "m") -> str:
     """What of the row's expected figures we do not reproduce exactly (within its stated tolerance, if it has one)."""
-    cost = cost_of(Usage(quantities), provider, model, moment(row))
+    cost = cost_of(Usage(quantities or {"input": 0}), provider, model, moment(row))
     assert cost is not None
     ours = {"total": cost.total, "input": cost.input, "output": cost.output}
     slack = from_usd(Decimal(str(row.get("tolerance", 0))))

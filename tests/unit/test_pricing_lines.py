@@ -71,6 +71,7 @@ def test_the_quick_way_and_the_general_way_agree(model: tuple[str, str], used: d
 tokens = st.dictionaries(
     st.sampled_from(["input", "input_cache_read", "input_cache_write_5m", "output", "output_reasoning"]),
     st.integers(min_value=0, max_value=20_000),
+    min_size=1,
 )
 
 
@@ -143,3 +144,16 @@ def test_the_providers_charge_and_the_programs_own_figure_are_lines_too() -> Non
         ("charge", 100_000_000),
     ]
     assert [row.bucket for row in lines(Usage({}), Cost(total=5, status="manual"))] == ["manual"]
+
+
+def test_a_usage_that_states_no_quantity_is_unpriced_and_a_known_zero_costs_nothing() -> None:
+    assert cost_of(Usage({}, flags=("negative",)), "openai", "gpt-4o", TODAY) == Cost(status="unpriced")
+    zero = cost_of(Usage({"input": 0}), "openai", "gpt-4o", TODAY)
+    assert zero is not None
+    assert (zero.total, zero.status) == (0, "exact")
+
+
+def test_the_price_of_a_usage_that_contradicts_itself_is_no_exact_one() -> None:
+    cost = cost_of(Usage({"input": 10}, flags=("parts_exceed_input",)), "openai", "gpt-4o", TODAY)
+    assert cost is not None
+    assert (cost.total, cost.status) == (25_000_000, "estimated")

@@ -51,7 +51,9 @@ def cost_of(
     total = sent + generated + other
     if usage.charge is not None:
         return Cost(usage.charge, sent, generated, other, "exact", total, found.ids, found.notes)
-    status: Status = "estimated" if found.notes or usage.estimated or usage.source == "estimated" else "exact"
+    if not quantities and usage.charge is None:
+        return Cost(status="unpriced")  # something was used, and nobody knows how much
+    status: Status = "estimated" if found.notes or _doubtful(usage) else "exact"
     return Cost(total, sent, generated, other, status, None, found.ids, found.notes)
 
 
@@ -86,7 +88,8 @@ def _held(id_: str, cards: Mapping[str, Card] | None) -> Card | None:
 def _general(usage: Usage, provider: str | None, model: str | None, start: int, context: dict[str, str] | None) -> Cost:
     """As `cost_of`, for all that its quick way does not cover."""
     used = [compiled(provider, model, start, context).card]
-    if used[0] is None and not usage.parts and usage.charge is None:
+    known = used[0] is not None and bool(usage.quantities)
+    if not known and not usage.parts and usage.charge is None:
         return Cost(status="unpriced")
     used += [compiled(provider, part.model or model, start, context).card for part in usage.parts]
     rows = _rows(usage, model, used)
@@ -162,4 +165,9 @@ def _status(usage: Usage, rows: Sequence[Line], card: Card | None, notes: tuple[
         return "unpriced"
     if missing:
         return "partial"
-    return "estimated" if notes or usage.estimated or usage.source == "estimated" else "exact"
+    return "estimated" if notes or _doubtful(usage) else "exact"
+
+
+def _doubtful(usage: Usage) -> bool:
+    """Whether the quantities are not simply what the provider said."""
+    return bool(usage.flags) or bool(usage.estimated) or usage.source == "estimated"
