@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,14 @@ sys.addaudithook(_loopback_only)
 def pytest_configure(config: pytest.Config) -> None:
     """Name our markers."""
     config.addinivalue_line("markers", "boundary: errors inside Tollbook are reported, as in production, not raised")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take what was imported out of the garbage collector's sight: a full collection, which tests ask for, is then
+    as fast as in a program of its own.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
