@@ -6,27 +6,51 @@ pico-dollars per token, so a cost is a sum of integer products and the rows add 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation
 
 PICO = 1_000_000_000_000
 """Pico-dollars per US dollar."""
 
+MOST = 9_000_000
+"""US dollars that one amount may come to, exclusive: in pico-dollars it must fit into 64 bits. Sums need not."""
+
+_EXACT = Context(prec=200)
+"""The default context rounds to 28 digits, and may have been changed by the program."""
+
 
 def to_usd(pico: int) -> Decimal:
     """`pico` pico-dollars in USD, exactly."""
-    return Decimal(pico).scaleb(-12)
+    return Decimal(pico).scaleb(-12, _EXACT)
 
 
 def from_usd(usd: Decimal | int | str) -> int:
     """`usd` US dollars in pico-dollars, rounded half to even beyond the twelfth decimal.
 
     Raises:
-        ValueError: Not a finite number.
+        ValueError: No number, not a finite one, or not below `MOST`.
     """
-    amount = Decimal(usd)
+    try:
+        amount = Decimal(usd)
+    except (InvalidOperation, TypeError):
+        raise ValueError(f"not an amount of money: {usd!r}") from None
     if not amount.is_finite():
         raise ValueError(f"not an amount of money: {usd!r}")
-    return int(amount.scaleb(12).to_integral_value())
+    if abs(amount) >= MOST:
+        raise ValueError(f"too much money for one call: {usd!r}")
+    return int(amount.scaleb(12, _EXACT).to_integral_value(context=_EXACT))
+
+
+def plain(usd: Decimal | None) -> str | None:
+    """`usd` as exact decimal text without exponent or needless zeros; None stays None.
+
+    >>> plain(Decimal("1.500E-5")), plain(Decimal("1E+2")), plain(Decimal("-0.00")), plain(None)
+    ('0.000015', '100', '0', None)
+    """
+    if usd is None:
+        return None
+    whole, point, fraction = f"{usd:f}".partition(".")
+    text = f"{whole}{point}{fraction}".rstrip("0").rstrip(".") if point else whole
+    return "0" if text in {"-0", ""} else text
 
 
 def show(usd: Decimal | None) -> str:

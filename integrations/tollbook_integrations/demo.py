@@ -9,7 +9,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 CASSETTES = (
     "openai-chat-seed-pair",
@@ -22,19 +22,24 @@ CASSETTES = (
 )
 
 
+Json = dict[str, Any]
+Answers = dict[tuple[str, str, bool], list[Json]]
+"""By path, model and whether it streams."""
+
+
 def _folder() -> Path:
     """Inside the installed package, or at the top of a checkout."""
     packed = Path(__file__).parent / "cassettes"
     return packed if packed.is_dir() else Path(__file__).parents[2] / "cassettes"
 
 
-def _load() -> dict[tuple[str, str, bool], list[dict[str, Any]]]:
-    answers: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
+def _load() -> Answers:
+    answers: Answers = {}
     for name in CASSETTES:
         cassette = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
         for exchange in cassette["exchanges"]:
             request = exchange["request"]
-            body = request.get("body") or {}
+            body: Json = request.get("body") or {}
             key = (request["path"], body.get("model", ""), bool(body.get("stream")))
             answers.setdefault(key, []).append(exchange["response"])
     return answers
@@ -42,9 +47,11 @@ def _load() -> dict[tuple[str, str, bool], list[dict[str, Any]]]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    answers: dict[tuple[str, str, bool], list[dict[str, Any]]]
+    answers: Answers
+    answered = 0
 
     def do_POST(self) -> None:
+        type(self).answered += 1
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         # A model that no exchange is of gets the answer of another, in its own name.
         key = (self.path, asked["model"], bool(asked.get("stream")))
@@ -67,22 +74,28 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _event(event: dict[str, Any]) -> bytes:
+def _event(event: Json) -> bytes:
     data = event["data"]
     name = f"event: {event['event']}\n" if event.get("event") else ""
     return f"{name}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
 
 
-def _only_usage(event: dict[str, Any]) -> bool:
-    data = event["data"]
-    return isinstance(data, dict) and not data.get("choices", True) and bool(data.get("usage"))
+def _only_usage(event: Json) -> bool:
+    data: Json | str = event["data"]
+    return not isinstance(data, str) and not data.get("choices", True) and bool(data.get("usage"))
 
 
-def play(store: Path) -> str:
-    """Make a dozen calls as a small program would, metered into `store`.
+class Played(NamedTuple):
+    """What the demo did."""
 
-    Returns:
-        The id of the trace of one agent run.
+    story: str
+    """In words, for whoever looks on."""
+    trace_id: str
+    """The trace of one agent run."""
+
+
+def play(store: Path) -> Played:
+    """Make some calls as a small program would, metered into `store`.
 
     Raises:
         ModuleNotFoundError: One of the SDKs is not installed.
@@ -92,23 +105,42 @@ def play(store: Path) -> str:
 
     import tollbook
 
-    handler = type("Handler", (_Handler,), {"answers": _load()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    class Handler(_Handler):
+        answers = _load()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_port
-    try:
-        tollbook.autolog(
-            store=store,
-            hosts={"127.0.0.1": "openai", "localhost": "anthropic"},
-            include_usage_hosts=["127.0.0.1"],
-        )
-        gpt = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
-        claude = anthropic.Anthropic(base_url=f"http://localhost:{port}", api_key="none")
-        return _program(tollbook, gpt, claude)
-    finally:
-        tollbook.autolog(disable=True)
-        server.shutdown()
-        server.server_close()
+    # Whatever this machine's environment says of proxies and keys, the calls stay on it.
+    with (
+        openai.OpenAI(
+            base_url=f"http://127.0.0.1:{port}/v1",
+            api_key="none",
+            http_client=openai.DefaultHttpxClient(trust_env=False),
+        ) as gpt,
+        anthropic.Anthropic(
+            base_url=f"http://localhost:{port}",
+            api_key="none",
+            http_client=anthropic.DefaultHttpxClient(trust_env=False),
+        ) as claude,
+    ):
+        try:
+            tollbook.autolog(
+                store=store,
+                hosts={"127.0.0.1": "openai", "localhost": "anthropic"},
+                include_usage_hosts=["127.0.0.1"],
+            )
+            trace_id = _program(tollbook, gpt, claude)
+        finally:
+            tollbook.autolog(disable=True)
+            server.shutdown()
+            server.server_close()
+    story = (
+        f"A small program made {Handler.answered} calls with openai {openai.__version__} and anthropic "
+        f"{anthropic.__version__}, after `import tollbook; tollbook.autolog()`. The answers, written by hand, came "
+        "from a server on this machine."
+    )
+    return Played(story, trace_id)
 
 
 def _program(tollbook: Any, gpt: Any, claude: Any) -> str:

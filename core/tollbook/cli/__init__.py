@@ -1,13 +1,14 @@
 """The command line: one face over reports, traces and the state of the ledger.
 
-What takes time to import is imported by the command that needs it.
+What takes time to import is imported by the command that needs it. Exit codes: 0 it is well, 1 it could not be done,
+as one line says, 2 it was asked for wrongly.
 """
 
 from __future__ import annotations
 
-import json
+import io
+import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
 
 
 class _Command(click.Command):
-    """A command whose expected failures are one clear line and exit code 1, not a traceback."""
+    """A command whose expected failures are one clear line, not a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from tollbook.ledger import StoreError
 
+        out: Any = sys.stdout
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # a name that this terminal can't show is no failure
         try:
             return super().invoke(ctx)
-        except (StoreError, ValueError) as error:
+        except StoreError as error:
             raise click.ClickException(str(error)) from error
-        except BrokenPipeError:  # `tollbook report | head`
-            sys.stderr.close()
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from error
+        except BrokenPipeError:  # `tollbook report | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
             raise click.exceptions.Exit(0) from None
 
 
@@ -38,11 +44,18 @@ class _Command(click.Command):
 def main() -> None:
     r"""What every LLM call costs.
 
-    Put `import tollbook; tollbook.autolog()` into a program, let it make calls with openai or anthropic, then ask
-    here what they cost. Nothing leaves this machine.
-
     \b
-    The ledger is a file in your data directory. Elsewhere: --store, or TOLLBOOK_STORE.
+    1. Put this into a program, before it makes calls with openai or anthropic:
+         import tollbook
+         tollbook.autolog()
+    2. Run the program.
+    3. Ask:
+         tollbook report                  what was spent, by provider and model
+         tollbook report --by day         ... day by day
+         tollbook trace                   the last trace, call by call
+
+    The ledger is a file in your data directory; TOLLBOOK_STORE or --store name another one. Nothing leaves this
+    machine. To see all of it work without a key: tollbook demo
     """
 
 
@@ -55,32 +68,51 @@ def _store_option(function: Any) -> Any:
 
 
 def _open(store: str | None) -> Store:
-    """The store, with all in it that programs have recorded so far."""
-    from tollbook.ledger import open_store
+    """The store, with all in it that programs have recorded so far.
+
+    Raises:
+        StoreError: It can't be read. One that can be read and not written to is told of, and read as it is.
+    """
+    from tollbook.cli._text import clean
+    from tollbook.ledger import StoreError, open_store
 
     opened = open_store(store)
-    opened.drain()
+    try:
+        opened.drain()
+    except StoreError as error:
+        opened.last_trace_id()  # can it be read, at least?
+        click.echo(f"Warning: what was recorded last is missing here: {clean(str(error))}", err=True)
     return opened
 
 
+def _say(text: str) -> None:
+    # Click would take the colours out where it finds no terminal; whether there are any is decided already.
+    click.echo(text, color=True)
+
+
+def _say_json(data: Any) -> None:
+    import json
+
+    click.echo(json.dumps(data, indent=2))
+
+
+_BY = """What to group by: one or several names, separated by commas, or the option again.
+provider, model, request_model, response_model, operation, integration, kind, status, error, stream, tier (of
+service), priced and source (how the cost and the usage are known); one of hour, day and month; trace, name (of
+the span), and attribute.NAME, for what the program set, such as attribute.cost.feature."""
+
+
 @main.command(cls=_Command)
+@click.option("--by", "-b", multiple=True, default=("provider,model",), show_default=True, metavar="NAMES", help=_BY)
 @click.option(
-    "--by",
-    "-b",
-    multiple=True,
-    default=("model",),
-    show_default=True,
-    metavar="NAME",
-    help="What to group by, one or several (comma or repeated): model, provider, operation, integration, status, "
-    "hour, day, month.",
-)
-@click.option(
-    "--since", metavar="WHEN", help="From when on: 2026-11-01, 2026-11-01T14:30, 7d, 24h, today, week, month."
+    "--since",
+    metavar="WHEN",
+    help="From when on: 2026-11-01, 2026-11-01T14:30, 90m, 24h, 7d, 4w, today, yesterday, week or month.",
 )
 @click.option("--until", metavar="WHEN", help="Until when, that moment excluded; written as for --since.")
 @click.option("--timezone", "-z", metavar="ZONE", help="Of days and times: an IANA name, utc, or local (the default).")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most; the rest as one row.")
-@click.option("--json", "form", flag_value="json", help="JSON: exact decimal text for money, None where unknown.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most, and the others as one.")
+@click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @click.option("--csv", "form", flag_value="csv", help="CSV, for a spreadsheet.")
 @click.option("--md", "form", flag_value="md", help="A Markdown table.")
 @_store_option
@@ -93,94 +125,124 @@ def report(
     form: str | None,
     store: str | None,
 ) -> None:
-    r"""What was spent, by model, provider, day, ...
+    r"""What was spent, by provider and model, by day, by whatever you like.
 
-    Every total says how much of it is estimated, and how much could not be priced.
+    Tokens of `cached` are part of `input`. A `~` marks what is estimated, a `+` a sum from which something is
+    missing because it has no known price, and a `?` what is not known, which is never shown as 0.
 
     \b
     Examples:
-      tollbook report                          by model, all time
-      tollbook report --by day --since 7d      the last week, day by day
-      tollbook report --by provider,model --since month --csv
+      tollbook report                                  by provider and model, all time
+      tollbook report --by day --since 7d              the last week, day by day
+      tollbook report --by month,provider --csv        for a spreadsheet
+      tollbook report --by attribute.cost.feature      by an attribute that programs set
+      tollbook report --by trace --since today --top 5 the most expensive traces of today
     """
     from tollbook.reports import report as make
 
-    names = tuple(name.strip() for given in by for name in given.split(",") if name.strip())
+    names = [name.strip() for given in by for name in given.split(",") if name.strip()]
     found = make(_open(store), by=names, since=since, until=until, timezone=timezone, top=top)
     if form == "json":
-        click.echo(json.dumps(found.as_dict(), indent=2))
+        _say_json(found.as_dict())
     elif form == "csv":
-        click.echo(found.as_csv(), nl=False)
+        from tollbook.cli._forms import as_csv
+
+        click.echo(as_csv(found), nl=False)
     elif form == "md":
-        click.echo(found.as_markdown())
+        from tollbook.cli._forms import as_markdown
+
+        click.echo(as_markdown(found))
     elif not found.rows:
-        from tollbook.cli._tables import nothing
+        from tollbook.cli._words import nothing
 
-        click.echo(nothing(found), err=True)
+        click.echo(nothing(found))
     else:
-        from rich.console import Console
+        from tollbook.cli._tables import as_table
+        from tollbook.cli._text import screen
 
-        from tollbook.cli._tables import notes, table
-
-        console = Console(highlight=False)
-        console.print(table(found))
-        for line in notes(found):
-            console.print(line)
+        _say(as_table(found, screen()))
 
 
 @main.command(cls=_Command)
 @click.argument("trace_id", metavar="[ID]", default="last")
-@click.option("--json", "as_json_", is_flag=True, help="JSON: exact decimal text for money.")
+@click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @_store_option
-def trace(trace_id: str, as_json_: bool, store: str | None) -> None:
-    """One trace as a tree: each call with its tokens, cost and time.
+def trace(trace_id: str, form: str | None, store: str | None) -> None:
+    r"""One trace as a tree: each call with its tokens, cost and time.
 
-    ID is the trace's id or enough of its beginning; `last` (the default) is the newest.
+    ID is the trace's id or enough of its beginning; `last`, the default, is the newest. A cost in parentheses is
+    not counted, since a span above it says what all of it cost.
+
+    \b
+    Examples:
+      tollbook trace
+      tollbook trace 18ea3ed117dac071
+      tollbook report --by trace          to find an id
     """
-    from tollbook.cli._trace import as_json, as_tree
     from tollbook.spans import Trace
 
     opened = _open(store)
-    found = opened.last_trace_id() if trace_id == "last" else opened.find_trace(trace_id)
-    if found is None:
-        what = "no trace is recorded yet" if trace_id == "last" else f"there is no trace {trace_id}"
-        raise click.ClickException(f"{what} in {opened.path}")
-    whole = Trace(opened.trace(found))
-    if as_json_:
-        click.echo(json.dumps(as_json(whole), indent=2))
-        return
-    from rich.console import Console
+    whole = Trace(opened.trace(_find(opened, trace_id)))
+    if form == "json":
+        from tollbook.cli._trace import as_json
 
-    Console(highlight=False).print(as_tree(whole))
+        _say_json(as_json(whole))
+    else:
+        from tollbook.cli._text import screen
+        from tollbook.cli._trace import as_text
+
+        _say(as_text(whole, screen()))
+
+
+def _find(store: Store, beginning: str) -> str:
+    """The id of the trace that is meant.
+
+    Raises:
+        ClickException: There is none, or more than one.
+    """
+    if beginning == "last":
+        last = store.last_trace_id()
+        if last is None:
+            raise click.ClickException(f"no trace is recorded yet in {store.path}")
+        return last
+    found = store.find_traces(beginning, limit=6)
+    if not found:
+        raise click.ClickException(f"no trace begins with {beginning!r} in {store.path}")
+    if len(found) > 1:
+        shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        raise click.ClickException(f"more than one trace begins with {beginning!r}: {shown}")
+    return found[0]
 
 
 @main.command(cls=_Command)
-@click.option("--json", "as_json_", is_flag=True, help="JSON.")
+@click.option("--json", "form", flag_value="json", help="JSON.")
 @_store_option
-def doctor(as_json_: bool, store: str | None) -> None:
+def doctor(form: str | None, store: str | None) -> None:
     """What works here and what does not: SDKs, patches, ledger, spool, prices.
 
-    It imports the SDKs that are installed, to see whether they can be metered, and calls nothing. Exit code 1 if
+    It imports the SDKs that are installed, to see whether they can be metered, and calls nobody. Exit code 1 if
     something needs your attention.
     """
-    from tollbook.cli._doctor import examine, show
+    from tollbook.cli._doctor import as_text, examine
 
     findings = examine(store)
-    if as_json_:
-        click.echo(json.dumps([f._asdict() for f in findings], indent=2))
+    if form == "json":
+        _say_json([finding._asdict() for finding in findings])
     else:
-        show(findings)
+        from tollbook.cli._text import screen
+
+        _say(as_text(findings, screen()))
     if any(finding.level == "bad" for finding in findings):
         raise click.exceptions.Exit(1)
 
 
 @main.command(cls=_Command)
-@click.option("--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the demo's ledger in this file.")
-def demo(keep: Path | None) -> None:
-    """Meter a dozen calls of the real SDKs, and report what they cost.
+@click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the demo's ledger in this file.")
+def demo(keep: str | None) -> None:
+    """Meter some calls of the real SDKs, and report what they cost.
 
-    The calls go to a server on this machine that replays written exchanges: no key is needed, nothing is sent
-    anywhere, and your own ledger is left alone.
+    The calls go to a server on this machine that replays exchanges written by hand: no key is needed, nothing is
+    sent anywhere, and your own ledger is left alone.
     """
     from tollbook.cli._demo import run
 

@@ -9,37 +9,40 @@ from pathlib import Path
 import click
 
 
-def run(keep: Path | None) -> None:
-    """Play the demo into `keep`, or into a ledger that is thrown away, and show the report and one trace.
+def run(keep: str | None) -> None:
+    """Play the demo into the file `keep`, or into a ledger that is thrown away, and show the report and one trace.
 
     Raises:
         ClickException: An SDK that the demo needs is not installed.
     """
-    from rich.console import Console
-
     from tollbook import _runtime
-    from tollbook.cli._tables import notes, table
-    from tollbook.cli._trace import as_tree
+    from tollbook.cli._tables import as_table
+    from tollbook.cli._text import paragraph, screen
+    from tollbook.cli._trace import as_text
     from tollbook.reports import report
     from tollbook.spans import Trace
 
-    console = Console(highlight=False)
+    here = screen()
+
+    def say(text: str = "") -> None:
+        click.echo(text, color=True)
+
     with tempfile.TemporaryDirectory() as folder:
-        path = keep or Path(folder) / "demo.db"
+        path = Path(folder) / "demo.db" if keep is None else Path(keep)
         try:
             # Core knows no SDK: the program lies with the integrations, and is found by name.
-            trace_id = importlib.import_module("tollbook_integrations.demo").play(path)
+            played = importlib.import_module("tollbook_integrations.demo").play(path)
         except ModuleNotFoundError as missing:
             message = f"the demo needs the SDK {missing.name}: pip install 'tollbook[openai,anthropic]'"
             raise click.ClickException(message) from missing
-        store = _runtime.store()
-        found = report(store, by=("provider", "model"))
-        console.print("\n[bold]$ tollbook report --by provider,model[/bold]")
-        console.print(table(found))
-        for line in notes(found):
-            console.print(line)
-        console.print(f"\n[bold]$ tollbook trace {trace_id[:12]}[/bold]")
-        console.print(as_tree(Trace(store.trace(trace_id))))
-        if keep:
-            console.print(f"\nkept in {keep}: tollbook report --store {keep}")
-        _runtime.stop()
+        try:
+            say(paragraph(here, played.story, indent=""))
+            store = _runtime.store()
+            say(here.paint("\n$ tollbook report", "bold"))
+            say(as_table(report(store), here))
+            say(here.paint(f"\n$ tollbook trace {played.trace_id[:16]}", "bold"))
+            say(as_text(Trace(store.trace(played.trace_id)), here))
+        finally:
+            _runtime.stop()
+        if keep is not None:
+            say(f"\nIt is kept: tollbook report --store {keep}")

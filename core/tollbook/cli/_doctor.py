@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import importlib
 import platform
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib import metadata
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tollbook import __version__
-from tollbook._instrument import Settings, integrations
+from tollbook._instrument import Integration, Settings, integrations
+from tollbook.cli._text import Screen, paragraph
+from tollbook.cli._words import counted
+
+if TYPE_CHECKING:
+    from tollbook.ledger import Health
 
 Level = Literal["ok", "note", "bad"]
-_MARKS = {"ok": "[green]ok[/green]  ", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red] "}
+_STYLES: dict[Level, str] = {"ok": "green", "note": "yellow", "bad": "red"}
+_STALE = 45
+"""Days without a new price in the list, after which there may well be a newer list."""
 
 
 class Finding(NamedTuple):
@@ -26,7 +34,7 @@ class Finding(NamedTuple):
 
 
 def examine(url: str | None) -> list[Finding]:
-    """Look at everything, change nothing, call nobody."""
+    """Look at everything, change nothing but the spool, which is drained, and call nobody."""
     return [*_program(), *_sdks(), *_ledger(url), *_prices()]
 
 
@@ -35,44 +43,66 @@ def _program() -> Iterator[Finding]:
     yield Finding("program", "ok", f"tollbook {__version__}, Python {platform.python_version()}, {versions}")
 
 
+# ---- SDKs ----------------------------------------------------------------------------------------------------
+
+
 def _sdks() -> Iterator[Finding]:
     found = integrations()
     if not found:
         yield Finding("sdks", "bad", "no integration is found: reinstall tollbook")
     for name, integration in found.items():
-        package = integration.library.partition(">")[0].partition("<")[0].partition("=")[0]
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            yield Finding("sdks", "note", f"{package} is not installed")
-            continue
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            yield Finding("sdks", "bad", f"{package} {version} can't be imported: {type(error).__name__}")
-            continue
-        integration.install(Settings())
-        state = integration.state()
+        yield Finding("sdks", *_sdk(name, integration))
+
+
+def _sdk(name: str, integration: Integration) -> tuple[Level, str]:
+    tested = integration.library
+    package = re.split(r"[<>=!~ ]", tested, maxsplit=1)[0]
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "note", f"{package} is not installed"
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        return "bad", f"{package} {version} can't be imported ({type(error).__name__}), so it can't be metered"
+    state = _patched(integration)
+    failed = {place: how for place, how in state.items() if how != "on"}
+    if failed:
+        places = "; ".join(f"{place}: {how}" for place, how in failed.items())
+        return "bad", f"{package} {version} can't be metered ({tested} is tested); {places}"
+    outside = "" if _within(version, tested) else f", but it is outside of {tested}, which is tested"
+    return "note" if outside else "ok", f"{package} {version} is metered, at {counted(len(state), 'place')}{outside}"
+
+
+def _patched(integration: Integration) -> dict[str, str]:
+    """What can be patched. If nothing is now, it is only tried."""
+    if any(how != "off" for how in integration.state().values()):
+        return dict(integration.state())
+    integration.install(Settings())
+    try:
+        return dict(integration.state())
+    finally:
         integration.uninstall()
-        failed = [place for place, how in state.items() if how != "on"]
-        if failed:
-            yield Finding(
-                "sdks", "bad", f"{package} {version}: not patched: {', '.join(failed)}; {integration.library} is tested"
-            )
-        else:
-            yield Finding(
-                "sdks", "ok", f"{package} {version} is metered at {len(state)} points ({integration.library} is tested)"
-            )
+
+
+def _within(version: str, requirement: str) -> bool:
+    """Whether a release lies between the bounds (`>=`, `<`) of a requirement."""
+
+    def release(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+
+    found = release(version)
+    bounds = re.findall(r"(>=|<)\s*([\d.]+)", requirement)
+    return all(found >= release(bound) if sign == ">=" else found < release(bound) for sign, bound in bounds)
+
+
+# ---- ledger, spool, prices -----------------------------------------------------------------------------------
 
 
 def _ledger(url: str | None) -> Iterator[Finding]:
     from tollbook.ledger import StoreError, open_store
 
-    try:
-        store = open_store(url)
-    except ValueError as error:
-        yield Finding("ledger", "bad", str(error))
-        return
+    store = open_store(url)
     problem = None
     try:
         store.drain()
@@ -82,48 +112,57 @@ def _ledger(url: str | None) -> Iterator[Finding]:
     if problem := health.error or problem:
         yield Finding("ledger", "bad", problem)
     if health.schema is not None:
-        size = f"{health.spans:,} spans, {health.size / 1e6:,.1f} MB, schema {health.schema}"
-        yield Finding("ledger", "ok", f"{health.path}: {size}, SQLite {health.sqlite}")
+        yield Finding("ledger", "ok", f"{health.path}: {counted(health.spans, 'span')}, {_size(health.size)}")
+        yield Finding("ledger", "ok", f"its tables are of version {health.schema}; SQLite {health.sqlite}")
     elif not health.exists:
         yield Finding("ledger", "note", f"{health.path} does not exist yet: no call was recorded")
-    if health.filesystem:
-        yield Finding(
-            "ledger", "bad", f"it lies on a network file system ({health.filesystem}), where SQLite can't lock"
-        )
+    yield from _places(health)
+    waiting = f"{counted(health.pending, 'record')} in {counted(health.spool_files, 'journal')} to be read"
+    yield Finding("spool", "note" if health.pending else "ok", f"{health.spool}: {waiting}")
+    if health.rejected:
+        yield Finding("spool", "note", f"{health.rejected:,} lines made no sense; they are kept there as *.rejected")
+    if health.dropped:
+        lost = f"{counted(health.dropped, 'record')} could not be kept: the disk was full, or the spool at its limit"
+        yield Finding("spool", "bad", lost)
+
+
+def _places(health: Health) -> Iterator[Finding]:
     if health.wal_reset_bug:
-        yield Finding("ledger", "note", "this SQLite has the WAL-reset bug; let no other program write to the ledger")
-    waiting = f"{health.pending:,} records in {health.spool_files} journals wait in {health.spool}"
-    yield Finding("spool", "note" if health.pending else "ok", waiting)
-    for number, level, what in (
-        (health.rejected, "note", "lines of journals made no sense, and are kept beside them as *.rejected"),
-        (health.dropped, "bad", "records could not be kept: the disk was full, or the spool at its limit"),
-        (len(health.set_aside), "bad", f"damaged ledgers were set aside: {', '.join(health.set_aside)}"),
-    ):
-        if number:
-            yield Finding("spool", cast("Level", level), f"{number:,} {what}")
+        yield Finding("ledger", "note", "this SQLite has the WAL-reset bug: let no other program write to the ledger")
+    for aside in health.set_aside:
+        text = f"a damaged ledger was set aside: {aside}; `sqlite3 FILE .recover` may read it. Remove it when done"
+        yield Finding("ledger", "bad", text)
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e6:,.1f} MB" if number >= 100_000 else f"{number / 1e3:,.1f} kB"
 
 
 def _prices() -> Iterator[Finding]:
     from tollbook.pricing import catalog_info
 
     name, version, newest, models = catalog_info()
-    age = None if newest is None else (datetime.now(UTC).date() - date.fromisoformat(newest)).days
-    stale = age is None or age > 45
-    text = f"{name} {version}: {models:,} models, newest price of {newest or 'unknown date'}"
-    if stale:
-        text += f"; that is {age} days ago: pip install -U {name}"
-    yield Finding("prices", "note" if stale else "ok", text)
+    text = f"{name} {version}: {models:,} models"
+    if newest is None:
+        yield Finding("prices", "note", f"{text}, of unknown age")
+        return
+    age = (datetime.now(UTC).date() - date.fromisoformat(newest)).days
+    text = f"{text}, the newest price of {newest}, {counted(age, 'day')} ago"
+    if age > _STALE:
+        yield Finding("prices", "note", f"{text}; there may be newer ones: pip install -U {name}")
+    else:
+        yield Finding("prices", "ok", text)
 
 
-def show(findings: list[Finding]) -> None:
-    """Print the findings, grouped."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(highlight=False)
+def as_text(findings: list[Finding], screen: Screen) -> str:
+    """The findings for a terminal, grouped."""
+    lines: list[str] = []
     area = ""
+    room = screen._replace(width=screen.width and max(screen.width - 8, 20), colour=False)
     for finding in findings:
         if finding.area != area:
             area = finding.area
-            console.print(f"[bold]{area}[/bold]")
-        console.print(f"  {_MARKS[finding.level]}  {escape(finding.text)}")
+            lines.append(screen.paint(area, "bold"))
+        mark = screen.paint(finding.level.ljust(4), _STYLES[finding.level])
+        lines.append(f"  {mark}  " + paragraph(room, finding.text, indent="").replace("\n", "\n" + " " * 8))
+    return "\n".join(lines)

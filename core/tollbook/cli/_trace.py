@@ -1,102 +1,168 @@
-"""`tollbook trace`: one trace as a tree, with what each node used and cost."""
+"""`tollbook trace`: one trace as a tree, with what each span used and cost."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tollbook._money import show
+from tollbook._money import plain, show
+from tollbook.cli._text import Cell, Column, Screen, clean, paragraph, table
+from tollbook.cli._words import counted
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
-
     from tollbook.spans import Trace, TraceSpan
 
+_COLUMNS = (
+    Column("span", "tree"),
+    Column("model", style="cyan"),
+    Column("input", "number"),
+    Column("cached", "number", droppable=2),
+    Column("output", "number"),
+    Column("cost", "money"),
+    Column("time", "number", droppable=1),
+    Column("status", style="red"),
+)
 
-def as_tree(trace: Trace) -> Tree:
-    """The trace for a terminal."""
-    from rich.tree import Tree
 
-    info = trace.info
+def as_text(trace: Trace, screen: Screen) -> str:
+    """The trace for a terminal: what it comes to, its spans as a tree, and what a reader should know of them."""
+    from tollbook.spans._trace import billed
+
+    info, spans = trace.info, trace.data.spans
+    counting = {record.span_id for record in billed([span.record for span in spans])}
+    rows: list[list[str | Cell]] = [
+        [
+            prefix + clean(span.name),
+            span.model_name or "",
+            *_tokens(span),
+            _cost(span, span.span_id in counting),
+            _time(span.record.duration),
+            Cell("" if span.status == "ok" else " ".join(filter(None, (span.status, span.record.error)))),
+        ]
+        for prefix, span in _tree(spans)
+    ]
+    heads = list(_COLUMNS)
+    if all(span.status == "ok" for span in spans):
+        heads.pop()
+        rows = [row[:-1] for row in rows]
+    began = datetime.fromtimestamp(spans[0].start_time_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     usage = info.token_usage or {}
-    head = f"[bold]trace {info.trace_id}[/bold]  {_calls(info.llm_calls)}, {usage.get('total_tokens', 0):,} tokens, "
-    tree = Tree(head + f"[bold]{show(info.total_cost)}[/bold]" + _unpriced(info.unpriced_calls), guide_style="dim")
-    spans = trace.data.spans
+    known = show(info.total_cost) if info.total_cost is not None else "cost unknown"
+    noted = [paragraph(screen, text, "yellow") for text in _notes(spans, info.unpriced_calls)]
+    said = [
+        screen.paint(f"trace {info.trace_id}", "bold"),
+        paragraph(
+            screen, f"{counted(info.llm_calls)}, {usage.get('total_tokens', 0):,} tokens, {known}; began {began}"
+        ),
+        "",
+        table(screen, heads, rows),
+        *([""] if noted else []),
+        *noted,
+    ]
+    return "\n".join(said)
+
+
+def _tree(spans: list[TraceSpan]) -> Iterator[tuple[str, TraceSpan]]:
+    """Every span once, below its parent, with the lines that lead to it. A parent that is not here is none."""
     known = {span.span_id for span in spans}
     below: dict[str | None, list[TraceSpan]] = {}
     for span in spans:
         below.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
+    seen: set[str] = set()
+    # Those that are each other's parents are reached from no root, and are roots then.
+    for root in [*below.get(None, ()), *spans]:
+        waiting = [("", "", root)]
+        while waiting:
+            lead, branch, span = waiting.pop()
+            if span.span_id in seen:
+                continue
+            seen.add(span.span_id)
+            yield lead + branch, span
+            deeper = lead + {"├ ": "│ ", "└ ": "  "}.get(branch, "")
+            children = below.get(span.span_id, ())
+            waiting += [(deeper, "├ " if n else "└ ", child) for n, child in enumerate(reversed(children))]
 
-    def grow(branch: Tree, parent: str | None) -> None:
-        for span in below.get(parent, ()):
-            grow(branch.add(_label(span)), span.span_id)
 
-    grow(tree, None)
-    return tree
+def _tokens(span: TraceSpan) -> list[str]:
+    usage = span.record.usage
+    if usage is None:
+        return ["" if not span.record.bills else "?" if span.status == "ok" else "-"] * 3
+    sent = "~" if usage.source == "estimated" or "input" in usage.estimated else ""
+    made = "~" if usage.source == "estimated" or "output" in usage.estimated else ""
+    cached = span.get_attribute("gen_ai.usage.cache_read.input_tokens") or 0
+    return [f"{sent}{usage.input_tokens:,}", f"{cached:,}", f"{made}{usage.output_tokens:,}"]
 
 
-def _label(span: TraceSpan) -> str:
-    from rich.markup import escape
-
+def _cost(span: TraceSpan, counts: bool) -> str:
     record = span.record
-    parts = [f"[bold]{escape(span.name)}[/bold]"]
-    if span.model_name:
-        parts.append(f"[cyan]{escape(span.model_name)}[/cyan]")
-    if record.usage is not None:
-        approximately = "" if record.usage.source == "reported" and not record.usage.estimated else "~"
-        parts.append(
-            f"{approximately}{record.usage.input_tokens:,} in, {approximately}{record.usage.output_tokens:,} out"
-        )
-    if record.bills and record.usage is not None:
-        parts.append(show(span.cost))
-    parts.append(f"[dim]{record.duration / 1e6:,.1f} ms[/dim]")
-    if record.status != "ok":
-        parts.append(f"[red]{record.status}{f' {escape(record.error)}' if record.error else ''}[/red]")
-    return "  ".join(parts)
+    if not record.bills:
+        return ""
+    if record.cost is None:
+        return "unknown" if record.status == "ok" else "-"
+    text = show(span.cost)
+    if record.cost.status == "estimated":
+        text = f"~{text}"
+    if record.cost.status == "partial":
+        text = f"{text}+"
+    return text if counts else f"({text})"
 
 
-def _calls(number: int) -> str:
-    return f"{number:,} call{'' if number == 1 else 's'}"
+def _time(nanoseconds: int) -> str:
+    milliseconds = nanoseconds / 1e6
+    if milliseconds < 999.5:
+        return f"{milliseconds:.{0 if milliseconds >= 99.95 else 1 if milliseconds >= 9.995 else 2}f} ms"
+    seconds = milliseconds / 1e3
+    return f"{seconds:.1f} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
 
 
-def _unpriced(number: int) -> str:
-    return f" [yellow](+ {_calls(number)} unpriced)[/yellow]" if number else ""
+def _notes(spans: list[TraceSpan], unpriced: int) -> Iterator[str]:
+    if unpriced:
+        yield f"+ unpriced: {counted(unpriced)}, in no sum of money"
+    for span in spans:
+        usage, cost = span.record.usage, span.record.cost
+        if usage is not None and (usage.source == "estimated" or usage.estimated):
+            band = f", ±{usage.band:.0%}" if usage.band else ""
+            yield f"~ {span.name} is estimated by {usage.method or 'its text'}{band}"
+        if cost is not None:
+            for assumption in cost.assumptions:
+                yield f"{span.name}: {assumption}"
 
 
 def as_json(trace: Trace) -> dict[str, Any]:
     """The trace as plain data; money as decimal text, so that it stays exact."""
     info = trace.info
-
-    def money(amount: Decimal | None) -> str | None:
-        return None if amount is None else format(amount.normalize(), "f")
-
     return {
         "trace_id": info.trace_id,
         "calls": info.llm_calls,
         "unpriced_calls": info.unpriced_calls,
         "token_usage": info.token_usage,
-        "cost_usd": money(info.total_cost),
-        "spans": [
-            {
-                "span_id": span.span_id,
-                "parent_id": span.parent_id,
-                "name": span.name,
-                "kind": span.record.kind,
-                "provider": span.record.provider,
-                "model": span.model_name,
-                "status": span.status,
-                "error": span.record.error,
-                "start_time_ns": span.start_time_ns,
-                "duration_ns": span.record.duration,
-                "stream": span.record.stream,
-                "quantities": None if span.record.usage is None else span.record.usage.quantities,
-                "usage_source": None if span.record.usage is None else span.record.usage.source,
-                "cost_usd": money(span.cost),
-                "cost_status": None if span.record.cost is None else span.record.cost.status,
-                "assumptions": [] if span.record.cost is None else list(span.record.cost.assumptions),
-                "flags": list(span.record.flags),
-                "attributes": span.record.attributes or {},
-            }
-            for span in trace.data.spans
-        ],
+        "cost_usd": plain(info.total_cost),
+        "spans": [_span(span) for span in trace.data.spans],
+    }
+
+
+def _span(span: TraceSpan) -> dict[str, Any]:
+    record, usage, cost = span.record, span.record.usage, span.record.cost
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "kind": record.kind,
+        "provider": record.provider,
+        "model": span.model_name,
+        "status": span.status,
+        "error": record.error,
+        "start_time_ns": span.start_time_ns,
+        "duration_ns": record.duration,
+        "stream": record.stream,
+        "bills": record.bills,
+        "quantities": None if usage is None else usage.quantities,
+        "usage_source": None if usage is None else usage.source,
+        "estimated": [] if usage is None else list(usage.estimated),
+        "cost_usd": plain(span.cost),
+        "cost_status": None if cost is None else cost.status,
+        "assumptions": [] if cost is None else list(cost.assumptions),
+        "flags": list(record.flags),
+        "attributes": record.attributes or {},
     }

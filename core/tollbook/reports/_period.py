@@ -4,46 +4,64 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 FORMS = "a date (2026-11-01), a time (2026-11-01T14:30), an age (90m, 24h, 7d, 4w), today, yesterday, week or month"
 """What `moment` understands, for messages."""
 
 _AGE = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
+"""What a ledger can hold: the years 1677 to 2262."""
 
 
-def zone(name: str | None) -> tzinfo:
-    """The time zone of this IANA name; None or `local`: that of the machine; `utc`: UTC.
+def zone(name: str | None) -> tzinfo | None:
+    """The time zone of this IANA name (`utc`: UTC). None for None or `local`: that of the machine, whatever its rules.
 
     Raises:
         ValueError: There is no such zone.
     """
     if name is None or name.lower() == "local":
-        return datetime.now().astimezone().tzinfo or UTC
+        return None
     if name.lower() == "utc":
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
+        hint = _alike(name)
         raise ValueError(
-            f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin, UTC or local"
+            f"there is no time zone {name!r}{hint}: give an IANA name (such as Europe/Berlin), utc or local"
         ) from None
 
 
-def moment(text: str, where: tzinfo, now: datetime | None = None) -> int:
+def _alike(name: str) -> str:
+    import difflib
+    from zoneinfo import available_timezones
+
+    known = {zone.lower(): zone for zone in available_timezones()}
+    last = {zone.rpartition("/")[2]: zone for zone in sorted(known, reverse=True)}
+    key = name.lower().replace(" ", "_")
+    found = last.get(key) or next(iter(difflib.get_close_matches(key, known, 1)), None)
+    return f" (did you mean {known[found]}?)" if found else ""
+
+
+def moment(text: str, where: tzinfo | None, now: datetime | None = None) -> int:
     """The beginning of what `text` names, in nanoseconds of Unix time.
 
     Args:
         text: A date, a time, an age before now, or a word: see `FORMS`.
-        where: The time zone that days, and times without an offset, are of.
+        where: The time zone that days, and times without an offset, are of; None: the machine's.
         now: For ages and words; the current time if absent.
 
     Raises:
         ValueError: None of these.
     """
-    now = (now or datetime.now(UTC)).astimezone(where)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    now = now or datetime.now(UTC)
+    given = text.strip().lower()
+    # Days are counted on the clock on the wall, which has no offset until the end: another day may have another one.
+    today = now.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     words = {
         "now": now,
         "today": today,
@@ -51,13 +69,14 @@ def moment(text: str, where: tzinfo, now: datetime | None = None) -> int:
         "week": today - timedelta(days=today.weekday()),
         "month": today.replace(day=1),
     }
-    found = words.get(text.strip().lower())
-    if found is None:
-        try:
-            age = _AGE.fullmatch(text.strip().lower())
+    try:
+        if (found := words.get(given)) is None:
+            age = _AGE.fullmatch(given)
             found = now - timedelta(**{_UNITS[age[2]]: int(age[1])}) if age else datetime.fromisoformat(text.strip())
-        except (OverflowError, ValueError):
-            raise ValueError(f"{text!r} is not a moment: give {FORMS}") from None
         if found.tzinfo is None:
-            found = found.replace(tzinfo=where)
-    return int(found.timestamp() * 1_000_000) * 1000
+            # `astimezone` takes a time without a zone for the machine's.
+            found = found.astimezone() if where is None else found.replace(tzinfo=where)
+        exact = (found - _EPOCH) // timedelta(microseconds=1) * 1000
+    except (OverflowError, ValueError, OSError):
+        raise ValueError(f"{text!r} is not a moment: give {FORMS}") from None
+    return min(max(exact, _EARLIEST), _LATEST)

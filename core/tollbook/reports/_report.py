@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from tollbook._money import to_usd
+from tollbook._money import plain, to_usd
 from tollbook.ledger import Row, Store
+from tollbook.ledger._summary import OF_SERIES, OF_SPANS, TIMES, of_series, of_span
 from tollbook.reports._period import moment, zone
 
-_TIMES = {"hour", "day", "month"}
-_UNKNOWN = "unknown"
-_COLUMNS = (
+DIMENSIONS = ("model", *(name for name in OF_SERIES if name != "model"), *TIMES, *OF_SPANS)
+"""What can be asked for; `attribute.NAME` stands for any attribute that programs set."""
+
+_DETAILS = ("status", "priced", "source")
+"""Dimensions that tell what is known of a group's calls, and of how many it is not."""
+_FAILED = frozenset({"error", "timeout"})
+
+COLUMNS = (
     "calls",
     "input_tokens",
     "cache_read_tokens",
@@ -28,23 +32,27 @@ _COLUMNS = (
     "cost_usd",
     "input_cost_usd",
     "output_cost_usd",
+    "known_calls",
     "estimated_calls",
     "estimated_cost_usd",
     "unpriced_calls",
     "unpriced_tokens",
     "unknown_calls",
-    "errors",
+    "failed_calls",
 )
+"""The numbers of a row in JSON and CSV, in their order; new ones are added at the end."""
 
 
 class ReportRow(msgspec.Struct, kw_only=True):
     """What the calls of one group come to. Tokens of cache and reasoning are inside input and output."""
 
-    key: tuple[str, ...]
-    """The value of each dimension; `unknown` where a call has none."""
+    key: tuple[str | None, ...]
+    """The value of each dimension; None where a call has none, and in a sum over several groups."""
+    others: int = 0
+    """How many groups this row sums up because they are not shown; 0: it is a group."""
     calls: int = 0
-    errors: int = 0
-    """Calls that failed or timed out."""
+    known_calls: int = 0
+    """Calls whose usage is known. The tokens are theirs: if it is 0, the tokens are not known to be 0."""
     input_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
@@ -55,14 +63,17 @@ class ReportRow(msgspec.Struct, kw_only=True):
     input_cost: Decimal | None = None
     output_cost: Decimal | None = None
     estimated_calls: int = 0
-    """Calls whose usage is estimated; they are in the cost."""
+    """Calls whose usage is estimated, or whose price was assumed; they are in the cost."""
     estimated_cost: Decimal = Decimal(0)
     """USD, part of `cost`."""
     unpriced_calls: int = 0
-    """Calls that used something that has no known price; it is in no cost."""
+    """Calls that used something that has no known price; that is in no cost."""
     unpriced_tokens: int = 0
+    """Tokens of the calls that have no cost at all for that reason."""
     unknown_calls: int = 0
-    """Calls that ended well and told no usage."""
+    """Calls that did not fail and of which neither usage nor cost is known."""
+    failed_calls: int = 0
+    """Calls that failed or timed out; most of them used nothing that is known."""
     share: float | None = None
     """Part of the whole report's cost, 0 to 1; None if the cost is not known."""
 
@@ -71,10 +82,10 @@ class ReportRow(msgspec.Struct, kw_only=True):
         """`input_tokens` + `output_tokens`."""
         return self.input_tokens + self.output_tokens
 
-    def as_dict(self, by: Sequence[str]) -> dict[str, Any]:
-        """The row as plain data; money as decimal text, since a float would not be exact."""
-        found: dict[str, Any] = dict(zip(by, self.key, strict=True))
-        for column in _COLUMNS:
+    def numbers(self) -> dict[str, Any]:
+        """The values of `COLUMNS`; money as decimal text, since a float would not be exact."""
+        found: dict[str, Any] = {}
+        for column in COLUMNS:
             value = getattr(self, column.removesuffix("_usd"))
             found[column] = plain(value) if column.endswith("_usd") else value
         return found
@@ -96,7 +107,7 @@ class Report:
         self.by = by
         """The dimensions that rows are of."""
         self.rows = rows
-        """In order of time where there is one, else the most expensive first."""
+        """By time from where it is a dimension on, else the most expensive first."""
         self.total = total
         """The sum of all rows, to the last digit."""
         self.store = store
@@ -116,61 +127,32 @@ class Report:
         def at(nanoseconds: int) -> str:
             return datetime.fromtimestamp(nanoseconds / 1e9, where).strftime("%Y-%m-%d %H:%M")
 
-        name = self.timezone or datetime.now(where).tzname() or "local time"
+        name = self.timezone or datetime.now(UTC).astimezone().tzname() or "local time"
         if self.since is None and self.until is None:
-            return f"all time, days of {name}"
+            return f"all time, days of {name}" if not set(TIMES).isdisjoint(self.by) else "all time"
         start = "the beginning" if self.since is None else at(self.since)
         return f"{start} to {'now' if self.until is None else at(self.until)} {name}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """The report as plain data, its keys always in the same order; what is not known is None."""
         return {
             "by": list(self.by),
             "period": self.period,
             "since_ns": self.since,
             "until_ns": self.until,
             "store": self.store,
-            "rows": [{**row.as_dict(self.by), "share": row.share} for row in self.rows],
-            "total": {k: v for k, v in self.total.as_dict(self.by).items() if k not in self.by},
+            "rows": [
+                {**dict(zip(self.by, row.key, strict=True)), **row.numbers(), "share": row.share, "others": row.others}
+                for row in self.rows
+            ],
+            "total": self.total.numbers(),
         }
-
-    def as_csv(self) -> str:
-        """The rows as CSV with a head line, lines ended by a line feed."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow((*self.by, *_COLUMNS))
-        for row in self.rows:
-            cells = row.as_dict(self.by)
-            writer.writerow([_harmless(cells[name]) for name in (*self.by, *_COLUMNS)])
-        return out.getvalue()
-
-    def as_markdown(self) -> str:
-        """The rows as a Markdown table with a line for the total."""
-        names = (*self.by, "calls", "input", "output", "cost (USD)")
-        lines = [f"| {' | '.join(names)} |", "|" + " --- |" * len(self.by) + " ---: |" * 4]
-        for row in (*self.rows, self.total):
-            cost = "unpriced" if row.cost is None and row.unpriced_calls else plain(row.cost) or "unknown"
-            keys = [key.replace("|", "\\|") for key in row.key]
-            lines.append(
-                f"| {' | '.join((*keys, f'{row.calls:,}', f'{row.input_tokens:,}', f'{row.output_tokens:,}', cost))} |"
-            )
-        return "\n".join(lines)
-
-
-def plain(usd: Decimal | None) -> str | None:
-    """Exact decimal text without exponent or needless zeros; None stays None."""
-    return None if usd is None else f"{usd.normalize() + 0:f}"
-
-
-def _harmless(value: Any) -> Any:
-    # A spreadsheet takes text that begins so for a formula, and model names come from servers.
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t"} else value
 
 
 def report(
     store: Store,
     *,
-    by: Iterable[str] = ("model",),
+    by: Iterable[str] = ("provider", "model"),
     since: str | int | None = None,
     until: str | int | None = None,
     timezone: str | None = None,
@@ -180,7 +162,7 @@ def report(
 
     Args:
         store: The ledger.
-        by: Dimensions, as in `Store.summary`.
+        by: Dimensions, as in `Store.summary`; a name that comes twice counts once.
         since: Nanoseconds of Unix time, or a moment as people write it: `2026-11-01`, `7d`, `today`, `month`.
         until: As `since`; that moment is excluded.
         timezone: An IANA name, `utc`, or `local` (the default): what days are meant.
@@ -190,56 +172,92 @@ def report(
         ValueError: No such dimension, moment or time zone; the message lists those there are.
         StoreError: The ledger can't be read.
     """
-    names = tuple(by)
+    names = _checked(by)
     name = None if timezone is None or timezone.lower() == "local" else timezone
     where = zone(name)
     first, last = (moment(x, where) if isinstance(x, str) else x for x in (since, until))
+    if first is not None and last is not None and first >= last:
+        raise ValueError(f"the period ends before it begins: since {since}, until {until}")
     zone_name = "UTC" if name is not None and name.lower() == "utc" else name
-    found = store.summary(names, since=first, until=last, zone=zone_name)
-    whole = _row(tuple("total" if n == 0 else "" for n in range(len(names))), found)
-    rows = [_row(tuple(r.key[n] or _UNKNOWN for n in names), [r]) for r in found]
-    if _TIMES.isdisjoint(names):
-        rows.sort(key=lambda r: (-(r.cost if r.cost is not None else -1), -r.total_tokens, r.key))
-    else:
-        rows.sort(key=lambda r: r.key)
+    details = tuple(detail for detail in _DETAILS if detail not in names)
+    groups: dict[tuple[str | None, ...], list[Row]] = {}
+    for found in store.summary((*names, *details), since=first, until=last, zone=zone_name):
+        groups.setdefault(tuple([found.key[n] for n in names]), []).append(found)
+    rows = _ordered([_row(key, parts) for key, parts in groups.items()], names)
+    nowhere = (None,) * len(names)
+    whole = _row(nowhere, [part for parts in groups.values() for part in parts])
     if top is not None and len(rows) > top:
-        rows = _top(rows, top, found, names)
+        best = {row.key for row in sorted(rows, key=_cheapness)[:top]}
+        rest = [part for key, parts in groups.items() if key not in best for part in parts]
+        other = _row(nowhere, rest, others=len(rows) - top)
+        rows = [*(row for row in rows if row.key in best), other]
     for row in (*rows, whole):
         row.share = float(row.cost / whole.cost) if row.cost is not None and whole.cost else None
     return Report(names, rows, whole, str(store.path), first, last, zone_name)
 
 
-def _top(rows: list[ReportRow], top: int, found: Sequence[Row], names: tuple[str, ...]) -> list[ReportRow]:
-    best = sorted(rows, key=lambda r: -(r.cost if r.cost is not None else -1))[:top]
-    kept = {id(r) for r in best}
-    keys = {r.key for r in best}
-    rest = [r for r in found if tuple(r.key[n] or _UNKNOWN for n in names) not in keys]
-    other = _row(tuple(f"other ({len(rest):,})" if n == 0 else "" for n in range(len(names))), rest)
-    return [r for r in rows if id(r) in kept] + [other]
+def _checked(by: Iterable[str]) -> tuple[str, ...]:
+    """The names without repetition, all of which are dimensions, even if there is no ledger that could refuse them."""
+    names = tuple(dict.fromkeys(by))
+    times = [name for name in names if name in TIMES]
+    if len(times) > 1:
+        raise ValueError(f"one of {', '.join(TIMES)} at a time, not {' and '.join(times)}")
+    for name in names:
+        try:
+            if name not in TIMES and of_series(name) is None:
+                of_span(name)
+        except ValueError:
+            raise ValueError(f"there is no dimension {name!r}; there are: {', '.join(DIMENSIONS)}") from None
+    return names
 
 
-def _row(key: tuple[str, ...], rows: Sequence[Row]) -> ReportRow:
-    """The sum of `rows`; sums are of whole pico-dollars, and so exact."""
-    priced = [r for r in rows if r.calls > r.unpriced + r.unknown]
+def _cheapness(row: ReportRow) -> tuple[Decimal, int, int]:
+    """What sorts the most expensive row first, and those without a cost by what they used."""
+    return -(row.cost if row.cost is not None else Decimal(-1)), -row.total_tokens, -row.calls
+
+
+def _ordered(rows: list[ReportRow], names: tuple[str, ...]) -> list[ReportRow]:
+    """The rows by cost; with a time among the names by all up to it, and within that by cost."""
+    rows.sort(key=lambda row: (*_cheapness(row), *(value or "" for value in row.key)))
+    time = next((n for n, name in enumerate(names) if name in TIMES), None)
+    if time is not None:
+        rows.sort(key=lambda row: (*(value or "" for value in row.key[:time]), _instant(row.key[time] or "")))
+    return rows
+
+
+def _instant(period: str) -> str:
+    """What sorts hours, days and months. Text would, but for the hour that comes twice when clocks are set back."""
+    return datetime.fromisoformat(period).astimezone(UTC).isoformat() if "T" in period else period
+
+
+def _row(key: tuple[str | None, ...], parts: Sequence[Row], others: int = 0) -> ReportRow:
+    """The sum of `parts`; sums are of whole pico-dollars, and so exact."""
+    priced = [p for p in parts if p.key["priced"] not in (None, "unpriced")]
 
     def usd(name: str) -> Decimal | None:
-        return to_usd(sum(getattr(r, name) for r in priced)) if priced else None
+        return to_usd(sum(getattr(p, name) for p in priced)) if priced else None
 
     return ReportRow(
         key=key,
-        calls=sum(r.calls for r in rows),
-        errors=sum(r.errors for r in rows),
-        input_tokens=sum(r.input_tokens for r in rows),
-        cache_read_tokens=sum(r.cache_read_tokens for r in rows),
-        cache_write_tokens=sum(r.cache_write_tokens for r in rows),
-        output_tokens=sum(r.output_tokens for r in rows),
-        reasoning_tokens=sum(r.reasoning_tokens for r in rows),
+        others=others,
+        calls=sum(p.calls for p in parts),
+        known_calls=sum(p.calls for p in parts if p.key["source"] is not None),
+        input_tokens=sum(p.input_tokens for p in parts),
+        cache_read_tokens=sum(p.cache_read_tokens for p in parts),
+        cache_write_tokens=sum(p.cache_write_tokens for p in parts),
+        output_tokens=sum(p.output_tokens for p in parts),
+        reasoning_tokens=sum(p.reasoning_tokens for p in parts),
         cost=usd("total_cost"),
         input_cost=usd("input_cost"),
         output_cost=usd("output_cost"),
-        estimated_calls=sum(r.estimated for r in rows),
-        estimated_cost=to_usd(sum(r.estimated_cost for r in rows)),
-        unpriced_calls=sum(r.unpriced + r.partial for r in rows),
-        unpriced_tokens=sum(r.unpriced_tokens for r in rows),
-        unknown_calls=sum(max(r.unknown - r.errors, 0) for r in rows),
+        estimated_calls=sum(p.estimated for p in parts),
+        estimated_cost=to_usd(sum(p.estimated_cost for p in parts)),
+        unpriced_calls=sum(p.unpriced + p.partial for p in parts),
+        unpriced_tokens=sum(p.unpriced_tokens for p in parts),
+        unknown_calls=sum(
+            p.calls
+            for p in parts
+            if p.key["source"] is None and p.key["priced"] is None and p.key["status"] not in _FAILED
+        ),
+        failed_calls=sum(p.calls for p in parts if p.key["status"] in _FAILED),
     )

@@ -1,0 +1,64 @@
+"""Reports for other programs: CSV and Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tollbook._money import plain
+from tollbook.cli._text import clean
+from tollbook.cli._words import cost, labels, notes, tokens
+
+if TYPE_CHECKING:
+    from tollbook.reports import Report
+
+_FORMULA = ("=", "+", "-", "@")
+_SPECIAL = frozenset("\\`*_[]<>|&~$+")
+
+
+def as_csv(report: Report) -> str:
+    """The rows as CSV with a head line: exact numbers, nothing where one is not known, no total.
+
+    Names are cleaned, and one that a spreadsheet would take for a formula gets an apostrophe.
+    """
+    import csv
+    import io
+
+    from tollbook.reports import COLUMNS
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*map(_harmless, report.by), *COLUMNS])
+    for row in report.rows:
+        writer.writerow([*map(_harmless, labels(report, row)), *row.numbers().values()])
+    return out.getvalue()
+
+
+def _harmless(name: str) -> str:
+    text = clean(name)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+def as_markdown(report: Report) -> str:
+    """The rows as a Markdown table with a line for the total; money exact, what it leaves out below."""
+    names = [*map(_escaped, report.by), "calls", "input", "cached", "output", "cost (USD)"]
+    lines = [_cells(names), "|" + " --- |" * len(report.by) + " ---: |" * 5]
+    shown = [*report.rows, *([report.total] if len(report.rows) > 1 else [])]
+    for row in shown:
+        numbers: list[Any] = [
+            f"{row.calls:,}",
+            tokens(row, row.input_tokens),
+            tokens(row, row.cache_read_tokens).removeprefix("~"),
+            tokens(row, row.output_tokens),
+            cost(row, plain(row.cost)),
+        ]
+        lines.append(_cells([*map(_escaped, labels(report, row)), *numbers]))
+    said = notes(report)
+    return "\n".join([*lines, *([""] if said else []), *(f"- {_escaped(text)}" for text, _ in said)])
+
+
+def _cells(texts: list[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in clean(name))

@@ -1,0 +1,79 @@
+"""What every form of a report says in words: labels, marks, and what the total leaves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tollbook._money import show
+from tollbook.cli._text import clean
+
+if TYPE_CHECKING:
+    from tollbook.reports import Report, ReportRow
+
+
+def labels(report: Report, row: ReportRow) -> list[str]:
+    """The names of a row. A call that has none is `unknown`, or `unattributed` where the program could have set it."""
+    if row is report.total:
+        return ["total", *[""] * (len(report.by) - 1)]
+    if row.others:
+        return [f"{row.others:,} others", *[""] * (len(report.by) - 1)]
+    return [
+        value if value is not None else "unattributed" if name.startswith("attribute.") else "unknown"
+        for name, value in zip(report.by, row.key, strict=True)
+    ]
+
+
+def counted(number: int, what: str = "call") -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def tokens(row: ReportRow, number: int) -> str:
+    """A number of tokens, marked where an estimate is in it, or that nothing is known, since that is not 0."""
+    if not row.known_calls:
+        return "-" if row.calls == row.failed_calls else "?"
+    return f"{'~' if row.estimated_calls else ''}{number:,}"
+
+
+def cost(row: ReportRow, amount: str | None = None) -> str:
+    """The cost, rounded for a reader unless an `amount` is given, with marks; a word if none of it is known."""
+    if row.cost is None:
+        return "unpriced" if row.unpriced_calls else "-" if row.calls == row.failed_calls else "unknown"
+    estimated = "~" if row.estimated_calls else ""
+    return f"{estimated}{amount or show(row.cost)}{'+' if row.unpriced_calls else ''}"
+
+
+def share(row: ReportRow) -> str:
+    """The share in percent; one that is too small for a digit is not 0."""
+    if row.share is None:
+        return ""
+    return "<0.1%" if 0 < row.share < 0.0005 else f"{row.share:.1%}"
+
+
+def notes(report: Report) -> list[tuple[str, str]]:
+    """What the total does not say, each with a style: unpriced, unknown, estimated, failed."""
+    total = report.total
+    said: list[tuple[str, str]] = []
+    if total.unpriced_calls:
+        used = f" with {total.unpriced_tokens:,} tokens" if total.unpriced_tokens else ""
+        said.append((f"+ unpriced: {counted(total.unpriced_calls)}{used}, in no sum of money", "yellow"))
+    if total.unknown_calls:
+        said.append((f"? unknown: {counted(total.unknown_calls)} told no usage, and may have cost something", "yellow"))
+    if total.estimated_calls:
+        part = f", {show(total.estimated_cost)} of the total" if total.cost is not None else ""
+        said.append((f"~ estimated: {counted(total.estimated_calls)}{part}", ""))
+    if total.failed_calls:
+        said.append((f"failed: {counted(total.failed_calls)}, in the total only where a usage is known", ""))
+    return said
+
+
+def nothing(report: Report) -> str:
+    """What to say where there is nothing to report."""
+    if report.since is None and report.until is None:
+        return (
+            f"No calls are recorded yet in {clean(report.store)}\n\n"
+            "Add this to a program, before it makes calls with openai or anthropic:\n\n"
+            "    import tollbook\n    tollbook.autolog()\n\n"
+            "then run the program and ask again. To see what a report looks like: tollbook demo"
+        )
+    return f"No calls are recorded from {report.period}, in {clean(report.store)}"
