@@ -149,6 +149,18 @@ def test_a_journal_of_a_newer_tollbook_is_left_alone(store: Store) -> None:
     assert store.health().rejected == 0
 
 
+def test_a_drain_without_anything_new_writes_nothing(store: Store) -> None:
+    """Who asks for a trace after each call must not pay a transaction for it."""
+    spool = Spool(store.spool)
+    spool.append(call())
+    assert store.drain() == 1
+    before = store.health().last_drain
+    assert store.drain() == 0
+    assert store.health().last_drain == before
+    spool.append(call())
+    assert store.drain() == 1
+
+
 def test_the_trace_that_ended_last_is_the_last_one(store: Store) -> None:
     """Not the one that began last, and not the one that was written last."""
     long = call(start=START, duration=10**12)

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Collection, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("tollbook")
 
 
+class _Step(NamedTuple):
+    new: int = 0
+    """Spans that were not in the database."""
+    go_on: bool = False
+    """There is more to read."""
+    newer: bool = False
+    """The journal is of a newer format: it is left to whoever knows it."""
+
+
 class Drain:
     """The writing side of one ledger. Not for two threads at a time.
 
@@ -33,7 +42,7 @@ class Drain:
     `_database.has_wal_reset_bug`. It also makes processes queue instead of failing with "database is locked".
     """
 
-    __slots__ = ("_database", "_gone", "_inode", "_lock", "_series", "path", "spool")
+    __slots__ = ("_database", "_gone", "_inode", "_lock", "_seen", "_series", "path", "spool")
 
     def __init__(self, path: Path, spool: Path) -> None:
         self.path = path
@@ -43,6 +52,8 @@ class Drain:
         self._series: _batch.SeriesIds | None = None
         self._inode = (0, 0)
         self._gone: list[str] = []
+        self._seen: dict[str, int] = {}
+        """How long each journal was when it was last read as far as it went."""
 
     def drain(self, deadline: float, names: Collection[str] | None = None, *, orphans: bool = False) -> int:
         """Read journals into the database: all, those in `names`, or (`orphans`) those of processes that ended.
@@ -94,34 +105,36 @@ class Drain:
         except FileNotFoundError:  # another process was faster
             return 0
         try:
-            dead = try_lock(fd)
-            if orphans and not dead:
-                return 0
+            dead = _is_dead(fd)
             size = os.fstat(fd).st_size
-            added, more, keep = 0, True, False
-            while more:
+            if not dead and (orphans or self._seen.get(path.name) == size):
+                return 0
+            step, added = _Step(go_on=True), 0
+            while step.go_on:
                 with self._transaction(deadline) as database:
-                    new, more, keep = self._step(database, fd, path, size, dead)
-                added += new
-            if dead and not keep:
+                    step = self._step(database, fd, path, size, dead)
+                added += step.new
+            if not dead:
+                self._seen[path.name] = size
+            elif not step.newer:
                 self._remove(path, deadline)
             return added
         finally:
             os.close(fd)
 
-    def _step(self, database: sqlite3.Connection, fd: int, path: Path, size: int, dead: bool) -> tuple[int, bool, bool]:
-        """Read the next piece of a journal: how many spans were new, whether to go on, whether to keep the file."""
+    def _step(self, database: sqlite3.Connection, fd: int, path: Path, size: int, dead: bool) -> _Step:
+        """Read the next piece of a journal, inside a transaction."""
         found = database.execute("SELECT position FROM spool WHERE name = ?", (path.name,)).fetchone()
         position = found[0] if found and found[0] <= size else 0
         data = _lines.read(fd, position, size)
         end = position + len(data)
         if not data:
             if not dead or position == size:
-                return 0, False, False
+                return _Step()
             data, end = _lines.read_rest(fd, position), size  # the last line of a process that died writing it
         lines = _lines.parse(data)
         if lines.newer:
-            return 0, False, True
+            return _Step(newer=True)
         assert self._series is not None
         new, refused = _batch.store(database, self._series, lines.records)
         rejected = [*lines.rejected, *map(_rows.encode, refused)]
@@ -132,7 +145,7 @@ class Drain:
         _count(database, spans=len(new), rejected=len(rejected), dropped=lines.dropped)
         if new:
             _note_last(database, new)
-        return len(new), end < size, False
+        return _Step(new=len(new), go_on=end < size)
 
     def _remove(self, path: Path, deadline: float) -> None:
         """Remove a journal that is read to its end and whose process is gone."""
@@ -148,6 +161,7 @@ class Drain:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         self._gone.append(path.name)
+        self._seen.pop(path.name, None)
 
     @contextlib.contextmanager
     def _transaction(self, deadline: float) -> Generator[sqlite3.Connection]:
@@ -204,8 +218,17 @@ class Drain:
 
     def _drop(self) -> None:
         database, self._database, self._series = self._database, None, None
+        self._seen.clear()
         if database is not None:
             database.close()
+
+
+def _is_dead(fd: int) -> bool:
+    """Whether the process that wrote the open journal has let go of it; it is locked by us if so."""
+    try:
+        return try_lock(fd)
+    except OSError:  # no locks here: nobody knows
+        return False
 
 
 def journals(spool: Path) -> list[Path]:

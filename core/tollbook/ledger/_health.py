@@ -70,21 +70,23 @@ def survey(path: Path, spool: Path) -> Health:
     files = journals(spool)
     health.spool_files = len(files)
     health.spool_bytes = sum(map(_size, files))
-    health.pending = sum(_lines.count(file, 0) for file in files)
     return health
 
 
-def complete(health: Health, database: sqlite3.Connection) -> None:
-    """Add what the database knows."""
+def complete(health: Health, database: sqlite3.Connection) -> dict[str, int]:
+    """Add what the database knows, and return how far it has each journal."""
     health.schema = database.execute("PRAGMA user_version").fetchone()[0]
     meta: dict[str, Any] = dict(database.execute("SELECT key, value FROM meta"))
     health.spans = meta.get("spans", 0)
     health.rejected = meta.get("rejected", 0)
     health.dropped = meta.get("dropped", 0)
     health.last_drain = meta.get("last_drain")
-    positions: dict[str, int] = dict(database.execute("SELECT name, position FROM spool"))
-    files = journals(Path(health.spool))
-    health.pending = sum(_lines.count(file, positions.get(file.name, 0)) for file in files)
+    return dict(database.execute("SELECT name, position FROM spool"))
+
+
+def pending(spool: Path, positions: dict[str, int]) -> int:
+    """The number of records in journals, from these positions on."""
+    return sum(_lines.count(file, positions.get(file.name, 0)) for file in journals(spool))
 
 
 def _size(path: Path) -> int:

@@ -10,13 +10,16 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tollbook import _guard
 from tollbook._paths import store_path
 from tollbook.ledger._errors import StoreError
-from tollbook.ledger._health import Health
 from tollbook.ledger._spool import Spool
 from tollbook.ledger._store import Store
+
+if TYPE_CHECKING:
+    from tollbook.ledger._health import Health
 
 _GATHER = 1.0
 """Seconds from the first record until a batch is drained, unless it is full before."""

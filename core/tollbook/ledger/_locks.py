@@ -34,10 +34,14 @@ else:
     import fcntl
 
     def try_lock(fd: int, *, shared: bool = False) -> bool:
-        """Lock the open file without waiting; False if another opening has it."""
+        """Lock the open file without waiting; False if another opening has it.
+
+        Raises:
+            OSError: This file system has no locks.
+        """
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
         return True
 
@@ -59,17 +63,20 @@ class FileLock:
         """Take the lock; False if it is still another's at `deadline` (of `time.monotonic`).
 
         Raises:
-            OSError: The lock file can't be opened.
+            OSError: The lock file can't be opened, or this file system has no locks.
         """
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         pause = 0.001
-        while not try_lock(fd):
-            if time.monotonic() + pause > deadline:
+        try:
+            while not try_lock(fd):
+                if time.monotonic() + pause > deadline:
+                    return False
+                time.sleep(pause)
+                pause = min(pause * 2, 0.03)
+            self._fd, fd = fd, -1
+        finally:
+            if fd >= 0:
                 os.close(fd)
-                return False
-            time.sleep(pause)
-            pause = min(pause * 2, 0.03)
-        self._fd = fd
         return True
 
     def release(self) -> None:

@@ -319,8 +319,12 @@ def _create(directory: Path) -> tuple[int, Path]:
         fd = os.open(path, _CREATE, 0o600)
         if fd < 3:
             fd = _away(fd)
+        try:
+            held = try_lock(fd, shared=True)
+        except OSError:
+            held = True  # no locks here: nobody can take it for a dead process's, either
         # Between the two a drainer may have taken it for the empty file of a dead process, and removed it.
-        if try_lock(fd, shared=True) and os.fstat(fd).st_nlink:
+        if held and os.fstat(fd).st_nlink:
             return fd, path
         os.close(fd)
     raise OSError("its journals are removed as soon as they are begun")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -16,15 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tollbook._paths import spool_directory, store_path
-from tollbook.ledger import _database, _health, _rows
-from tollbook.ledger._drain import Drain
 from tollbook.ledger._errors import StoreError
-from tollbook.ledger._health import Health
-from tollbook.ledger._summary import Filter, Row, Summary, Where, series_values
-from tollbook.spans import Record
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from tollbook.ledger._drain import Drain
+    from tollbook.ledger._health import Health
+    from tollbook.ledger._summary import Filter, Row, Where
+    from tollbook.spans import Record
+
+# A program that only records needs none of what reads and drains until its thread drains: imported where it is used.
 
 
 def open_store(url: str | Path | None = None) -> Store:
@@ -53,7 +54,7 @@ class Store:
         """The database file."""
         self.spool = spool_directory(path)
         """The directory of the journals that are drained into it."""
-        self._drain = Drain(path, self.spool)
+        self._drain: Drain | None = None
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
@@ -81,6 +82,10 @@ class Store:
         try:
             if self._inherited:
                 raise StoreError(f"the ledger {self.path} can't be written to by a process forked while it was in use")
+            if self._drain is None:
+                from tollbook.ledger._drain import Drain
+
+                self._drain = Drain(self.path, self.spool)
             return self._drain.drain(deadline, names, orphans=orphans)
         finally:
             self._writing.release()
@@ -91,6 +96,9 @@ class Store:
         Raises:
             StoreError: The ledger can't be read.
         """
+        from tollbook.ledger import _rows
+        from tollbook.ledger._summary import series_values
+
         try:
             key = bytes.fromhex(trace_id)
         except ValueError:
@@ -149,6 +157,9 @@ class Store:
             ValueError: No such dimension.
             StoreError: The ledger can't be read.
         """
+        from tollbook.ledger import _rows
+        from tollbook.ledger._summary import Filter, series_values
+
         with self._read() as database:
             if database is None:
                 return []
@@ -182,6 +193,8 @@ class Store:
             ValueError: No such dimension or time zone.
             StoreError: The ledger can't be read.
         """
+        from tollbook.ledger._summary import Summary
+
         with self._read() as database:
             return [] if database is None else Summary(database, by, where).rows(since, until, zone)
 
@@ -191,19 +204,25 @@ class Store:
         Raises:
             StoreError: The ledger can't be read.
         """
+        import json
+
         with self._read() as database:
             found = database and database.execute("SELECT card FROM card WHERE id = ?", (card_id,)).fetchone()
             return json.loads(found[0]) if found else None
 
     def health(self) -> Health:
         """How the ledger and its journals are; what is wrong is in it and is not raised."""
+        from tollbook.ledger import _health
+
         health = _health.survey(self.path, self.spool)
+        positions: dict[str, int] = {}
         try:
             with self._read() as database:
                 if database is not None:
-                    _health.complete(health, database)
+                    positions = _health.complete(health, database)
         except StoreError as error:
             health.error = str(error)
+        health.pending = _health.pending(self.spool, positions)
         return health
 
     def __enter__(self) -> Store:
@@ -218,13 +237,16 @@ class Store:
     def close(self) -> None:
         """Close the database; a later call opens it again."""
         with self._writing:
-            self._drain.close(time.monotonic() + 2.0)
+            if self._drain is not None:
+                self._drain.close(time.monotonic() + 2.0)
         with self._reading:
             self._close_reader()
 
     @contextlib.contextmanager
     def _read(self) -> Generator[sqlite3.Connection | None]:
         """The database as it is at one moment; None if there is none yet."""
+        from tollbook.ledger import _database
+
         with self._reading, _database.explained(self.path):
             database = self._open_reader()
             if database is None:
@@ -248,7 +270,9 @@ class Store:
         if self._inherited:
             raise StoreError("this process was forked while it was in use")
         if self._reader is None:
-            self._reader = _database.open_reading(self.path)
+            from tollbook.ledger._database import open_reading
+
+            self._reader = open_reading(self.path)
             self._inode = found.st_ino
         return self._reader
 
@@ -265,11 +289,11 @@ class Store:
             self._writing.release()
             return False, False
         self._close_reader()
-        return True, self._drain.close(time.monotonic() + 0.2)
+        return True, self._drain is None or self._drain.close(time.monotonic() + 0.2)
 
     def after_fork(self, *, held: bool, closed: bool, child: bool) -> None:
         if child and not closed:
-            connections = (self._drain.abandon(), self._reader)
+            connections = (self._drain and self._drain.abandon(), self._reader)
             self._inherited = [connection for connection in connections if connection is not None]
             self._reader = None
         if held:
@@ -283,6 +307,8 @@ class Store:
 def _select(
     database: sqlite3.Connection, where: Filter, since: int | None, until: int | None
 ) -> Iterator[Sequence[Any]]:
+    from tollbook.ledger import _rows
+
     first = -(1 << 63) if since is None else since
     last = (1 << 63) - 1 if until is None else until - 1
     query = (
