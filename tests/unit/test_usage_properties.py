@@ -24,6 +24,7 @@ from tollbook.usage import (
 )
 from tollbook.usage._plan import plan
 from tollbook.usage._read import _carefully, _plainly
+from tollbook.usage._shape import learn
 
 WRITABLE = sorted({convention.name for convention in CONVENTIONS.values() if convention.writable})
 LIMIT = 1 << 40
@@ -110,9 +111,14 @@ def test_any_json_is_read_into_something_that_can_be_stored_or_into_nothing(call
 
 @settings(max_examples=300, deadline=None)
 @given(_objects(COUNTS) | _objects(SCALARS))
-def test_both_ways_of_reading_give_the_same(call: tuple[str, dict[str, Any]]) -> None:
+def test_all_ways_of_reading_give_the_same(call: tuple[str, dict[str, Any]]) -> None:
     convention, raw = call
     known = plan(convention)
+    known.shapes.clear()
+    learn(known, raw)
+    if (shaped := known.shapes[*raw]) is not None and (usage := shaped(raw)) is not None:
+        assert usage == _carefully(known, raw)
+        assert usage.flags == ()
     plainly = _plainly(known, raw)
     if plainly is not None:
         assert plainly == _carefully(known, raw)
@@ -207,3 +213,26 @@ def test_the_later_number_holds_unless_it_is_null(a: dict[str, Any], b: dict[str
     for key in ("a", "b", "list"):
         later = b.get(key)
         assert merged.get(key) == (a.get(key) if later is None else later)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_objects(COUNTS), st.data())
+def test_a_shape_learned_from_one_object_reads_others_of_it_as_all_ways_do(
+    call: tuple[str, dict[str, Any]], data: st.DataObject
+) -> None:
+    convention, raw = call
+    known = plan(convention)
+    known.shapes.clear()
+    learn(known, raw)
+    shaped = known.shapes[*raw]
+    if shaped is None:
+        return
+    other = {
+        key: {name: data.draw(COUNTS) for name in data.draw(st.permutations([*value, "new"]))}
+        if isinstance(value, dict)
+        else data.draw(COUNTS)
+        for key, value in raw.items()
+    }
+    usage = shaped(other)
+    if usage is not None:
+        assert usage == _carefully(known, other)

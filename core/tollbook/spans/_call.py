@@ -14,7 +14,7 @@ from tollbook.spans import _sink
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
 from tollbook.tokens import estimate_output, estimate_request
-from tollbook.usage import Usage, merge, read, selecting, selectors
+from tollbook.usage import Usage, merge, read, selectors
 
 Json = dict[str, Any]
 Counted = Callable[[Json], dict[str, int] | None]
@@ -153,8 +153,9 @@ class Call:
             if self.tools:
                 usage.quantities = {**self.tools, **usage.quantities}
             record.usage = usage
-            if self.tier not in _STANDARD or (raw is not None and selecting(self.convention, raw)):
-                self._select(raw)
+            selected = None if raw is None else selectors(self.convention, raw)
+            if selected or self.tier not in _STANDARD:
+                self._select(selected)
             model = record.response_model
             if model is None or record.provider in _BY_REQUEST:
                 model = record.request_model
@@ -163,9 +164,8 @@ class Call:
         _sink.last_trace_id = record.trace_id
         _sink.sink(record)
 
-    def _select(self, raw: Json | None) -> None:
+    def _select(self, found: dict[str, str] | None) -> None:
         """Note what selects the price, as it was served."""
-        found = None if raw is None else selectors(self.convention, raw)
         context = {**(self.record.context or {}), **(found or {})}
         if self.tier not in _STANDARD:
             context["service_tier"] = str(self.tier)

@@ -8,7 +8,7 @@ from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TO
 from tollbook.usage._convention import Convention, Field
 from tollbook.usage._read import read
 from tollbook.usage._usage import Part, Source, Usage
-from tollbook.usage._write import merge, selecting, selectors, write
+from tollbook.usage._write import merge, selectors, write
 
 if TYPE_CHECKING:
     from tollbook.usage._conventions import CONVENTIONS
@@ -29,7 +29,6 @@ __all__ = [
     "Usage",
     "merge",
     "read",
-    "selecting",
     "selectors",
     "write",
 ]

@@ -57,10 +57,24 @@ class Node:
 class Plan:
     """A convention, ready to read."""
 
-    __slots__ = ("around", "buckets", "convention", "fields", "order", "parts", "root", "selecting", "split", "whole")
+    __slots__ = (
+        "around",
+        "buckets",
+        "convention",
+        "fields",
+        "order",
+        "parts",
+        "root",
+        "selecting",
+        "shapes",
+        "split",
+        "whole",
+    )
 
     def __init__(self, convention: Convention) -> None:
         self.convention = convention
+        self.shapes: dict[tuple[Any, ...], Any] = {}
+        """Keys of objects that were read, to the function that reads such ones; None: they take more."""
         self.root = Node()
         self.fields: dict[str, tuple[int, Field]] = {}
         """Each field by its path, with its rank: of the fields of one bucket, the lowest holds."""

@@ -17,6 +17,7 @@ from tollbook.usage._frameworks import UNITS
 from tollbook.usage._parts import add_parts
 from tollbook.usage._plan import Node, Plan, at, plan
 from tollbook.usage._settle import settle
+from tollbook.usage._shape import learn
 from tollbook.usage._usage import Usage
 
 _plans: dict[str, Plan] = {}
@@ -47,6 +48,13 @@ def read(convention: str, raw: Any) -> Usage | None:
         known = _plans[convention] = plan(convention)
     kind = raw.__class__
     if kind is dict:
+        shaped = known.shapes.get((*raw,), learn)
+        if shaped is learn:
+            learn(known, raw)
+        elif shaped is not None:
+            usage: Usage | None = shaped(raw)
+            if usage is not None:
+                return usage
         return _plainly(known, raw) or _carefully(known, raw)
     return _carefully(known, dict(raw)) if isinstance(raw, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
 

@@ -69,15 +69,6 @@ def selectors(convention: str, raw: Any) -> dict[str, str] | None:
     return found
 
 
-def selecting(convention: str, raw: dict[str, Any]) -> bool:
-    """Whether `raw` may hold something that selects the price: cheap to ask, before `selectors` is.
-
-    Raises:
-        ValueError: There is no such convention.
-    """
-    return not plan(convention).selecting.isdisjoint(raw)
-
-
 def write(usage: Usage, convention: str) -> dict[str, Any]:
     """`usage` in the words of `convention`: what `read` would read as the same quantities.
 
