@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import sys
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence

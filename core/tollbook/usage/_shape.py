@@ -49,39 +49,30 @@ def _function(plan: Plan, raw: dict[Any, Any]) -> Shaped | None:
     return shaped
 
 
+_NONE = "def shaped(raw): return None"
+
+
 def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | None]]) -> str:
     whole = plan.whole
     variables = {bucket: f"v{n}" for n, bucket in enumerate(top.values())}
+    stated = variables.get(TOTAL)
+    contained = [bucket for names in inner.values() for bucket in names.values() if bucket]
+    if any(bucket in whole and whole[bucket] not in variables for bucket in (*top.values(), *contained)):
+        return _NONE  # a part without its whole
+    if stated and any(bucket not in whole for bucket in contained):
+        return _NONE  # a count that the stated total may have or not
     lines = ["def shaped(raw):", " found = {}"]
     for key, bucket in top.items():
         lines += _take(variables[bucket], f"raw[{key!r}]")
-    outer = [v for b, v in variables.items() if b != TOTAL and b not in whole]
-    if TOTAL in variables:
-        stated = variables[TOTAL]
+    if stated:
+        outer = [v for b, v in variables.items() if b != TOTAL and b not in whole]
         lines.append(f" if {stated} and {stated} != {' + '.join(outer) or '0'}: return None")
     for key, names in inner.items():
-        lines += [
-            f" d = raw[{key!r}]",
-            " if d:",
-            f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None",
-        ]
+        lines += [f" d = raw[{key!r}]", " if d:"]
+        lines.append(f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None")
         for name, bucket in names.items():
-            if bucket is None:  # not known: nothing, or a matter for the general way
-                lines.append(f"  if d.get({name!r}): return None")
-                continue
-            over = whole.get(bucket)
-            if over is not None and over not in variables:
-                return "def shaped(raw): return None"
-            lines += [f" {line}" for line in _take("n", f"d.get({name!r})")]
-            lines.append(f"  if n: found[{bucket!r}] = n" + ("" if over is None else f"; {variables[over]} -= n"))
-            if over is None and TOTAL in variables:
-                return "def shaped(raw): return None"  # such a count is in the stated total, too
-    for bucket, variable in variables.items():
-        over = whole.get(bucket)
-        if over is not None:
-            if over not in variables:
-                return "def shaped(raw): return None"
-            lines.append(f" {variables[over]} -= {variable}")
+            lines += _part(name, bucket, variables.get(whole.get(bucket or "", "")))
+    lines += [f" {variables[whole[b]]} -= {v}" for b, v in variables.items() if b in whole]
     for bucket, variable in variables.items():
         if bucket in plan.split:
             lines.append(f" if {variable}: return None")
@@ -89,6 +80,14 @@ def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | No
             lines += [f" if {variable}:", f"  if {variable} < 0: return None", f"  found[{bucket!r}] = {variable}"]
     lines.append(" return Usage(found) if found else None")
     return "\n".join(lines)
+
+
+def _part(name: str, bucket: str | None, over: str | None) -> list[str]:
+    """A count in an inner object, taken off the variable `over`."""
+    if bucket is None:  # not known: nothing, or a matter for the general way
+        return [f"  if d.get({name!r}): return None"]
+    off = f"; {over} -= n" if over else ""
+    return [*(f" {line}" for line in _take("n", f"d.get({name!r})")), f"  if n: found[{bucket!r}] = n{off}"]
 
 
 def _take(variable: str, value: str) -> list[str]:
