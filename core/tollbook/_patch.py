@@ -6,6 +6,7 @@ under those of other tools, and an undo that removes ours and nobody else's.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import threading
@@ -18,7 +19,10 @@ import wrapt
 from tollbook import _guard
 
 MARK = "_self_tollbook"
-"""Attribute of our wrappers; the prefix is what wrapt keeps on the wrapper itself."""
+"""Attribute by which our wrappers refer to themselves; the prefix is what wrapt keeps on the wrapper itself.
+
+That a wrapper has it says nothing: `functools.wraps` copies the attributes of what it wraps, and wrapt shows them.
+"""
 
 _lock = threading.RLock()
 
@@ -28,15 +32,36 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 def _layers(function: Any) -> Iterator[Any]:
     """`function` and what it wraps, outermost first."""
     for _ in range(64):
-        yield function
-        function = getattr(function, "__wrapped__", None)
         if function is None:
             return
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def _marked(layer: Any) -> bool:
+    # wrapt makes a wrapper anew where it binds one, and keeps the one it was made of as its parent.
+    return any(each is not None and getattr(each, MARK, None) is each for each in (layer, _parent(layer)))
+
+
+def _parent(layer: Any) -> Any:
+    return getattr(layer, "_self_parent", None)
+
+
+def _slot(owner: type, name: str) -> Any:
+    """What lies under `name` in the class that gives it to `owner`, not bound to anything.
+
+    Raises:
+        AttributeError: `owner` has no such method.
+    """
+    for base in owner.__mro__:
+        if name in vars(base):
+            return vars(base)[name]
+    raise AttributeError(f"{owner.__name__} has no {name}")
 
 
 def is_ours(function: Any) -> bool:
     """Whether one of the layers of `function` is a patch of this library, of any copy of it."""
-    return any(getattr(layer, MARK, False) is True for layer in _layers(function))
+    return any(map(_marked, _layers(function)))
 
 
 def wrap(owner: type, name: str, wrapper: Wrapper) -> bool:
@@ -49,10 +74,10 @@ def wrap(owner: type, name: str, wrapper: Wrapper) -> bool:
         AttributeError: `owner` has no such method.
     """
     with _lock:
-        if is_ours(vars(owner).get(name)):
+        if is_ours(_slot(owner, name)):
             return False
         handle: Any = wrapt.wrap_function_wrapper(owner, name, wrapper)
-        setattr(handle, MARK, True)
+        setattr(handle, MARK, handle)
         return True
 
 
@@ -68,14 +93,12 @@ def replace(owner: type, name: str, make: Callable[[Callable[..., Any]], Callabl
         AttributeError: `owner` has no such method.
     """
     with _lock:
-        original = getattr(owner, name)
-        if is_ours(original):
+        below = _slot(owner, name)
+        if is_ours(below):
             return False
-        function = make(original)
-        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(function, attribute, getattr(original, attribute, None))
-        function.__wrapped__ = original  # type: ignore[attr-defined]  # as functools.wraps does
-        setattr(function, MARK, True)
+        function = make(getattr(owner, name))
+        functools.update_wrapper(function, below)
+        setattr(function, MARK, function)
         setattr(owner, name, function)
         return True
 
@@ -90,10 +113,10 @@ def undo(owner: type, name: str) -> bool:
     with _lock:
         outer = None
         for layer in _layers(vars(owner).get(name)):
-            if getattr(layer, MARK, False) is True:
+            if _marked(layer):
                 below = layer.__wrapped__
                 if outer is None:
-                    setattr(owner, name, below)
+                    _put(owner, name, below)
                 elif isinstance(outer, wrapt.FunctionWrapper):
                     outer.__wrapped__ = below
                 else:
@@ -101,6 +124,31 @@ def undo(owner: type, name: str) -> bool:
                 return True
             outer = layer
         return True
+
+
+def _put(owner: type, name: str, method: Any) -> None:
+    """Give `owner` the method, unless it would inherit it anyway."""
+    inherited = next((vars(base)[name] for base in owner.__mro__[1:] if name in vars(base)), None)
+    if method is inherited:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, method)
+
+
+def copies(owner: type, name: str) -> Iterator[type]:
+    """Subclasses of `owner` in which other tools' wrapt wrappers lie directly over the method `name` of `owner`.
+
+    Such a wrapper was put on the subclass and holds the inherited function as it was then, so that a later patch of
+    `owner` does not reach the subclass. Subclasses that override the method and call it by `super()` are none of these.
+    """
+    *_, original = _layers(_slot(owner, name))
+    found: list[type] = owner.__subclasses__()
+    while found:
+        kind = found.pop()
+        found += kind.__subclasses__()
+        layers = list(_layers(vars(kind).get(name)))
+        if layers[-1:] == [original] and all(isinstance(layer, wrapt.FunctionWrapper) for layer in layers[:-1]):
+            yield kind
 
 
 def when_imported(name: str, hook: Callable[[ModuleType], None]) -> None:
@@ -116,7 +164,9 @@ def when_imported(name: str, hook: Callable[[ModuleType], None]) -> None:
         hook(module)
 
     run.__qualname__ = f"when_imported({name})"
-    if name in sys.modules:
-        _guard.guarded(run)(sys.modules[name])
+    safe = _guard.guarded(run)
+    module = sys.modules.get(name)
+    if module is None:
+        wrapt.register_post_import_hook(safe, name)
     else:
-        wrapt.register_post_import_hook(_guard.guarded(run), name)
+        safe(module)
