@@ -70,8 +70,8 @@ def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | No
     for key, names in inner.items():
         lines += [f" d = raw[{key!r}]", " if d:"]
         lines.append(f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None")
-        for name, bucket in names.items():
-            lines += _part(name, bucket, variables.get(whole.get(bucket or "", "")))
+        for name, counted in names.items():
+            lines += _part(name, counted, variables.get(whole.get(counted or "", "")))
     lines += [f" {variables[whole[b]]} -= {v}" for b, v in variables.items() if b in whole]
     for bucket, variable in variables.items():
         if bucket in plan.split:
