@@ -24,7 +24,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 if sys.version_info < (3, 11):  # noqa: UP036 - the reader may well start it with an older Python
-    newer = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if shutil.which(name)]
+    newer = [
+        name
+        for name in ("python3.14", "python3.13", "python3.12", "python3.11")
+        if shutil.which(name) and subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL) == 0
+    ]
     hint = f"Try: {newer[0]} dev.py {' '.join(sys.argv[1:])}" if newer else "Install one and run dev.py with it."
     sys.exit(f"dev.py needs Python 3.11 or newer; this is {sys.version.split()[0]}. {hint}")
 
@@ -80,6 +84,8 @@ def quietly(what: str, *command: str | Path, **options: Any) -> None:
         Problem: It failed; the text has what it said.
     """
     done = run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    if done.returncode and "Failed to establish a new connection" in done.stdout:
+        raise Problem(f"{what} failed: pip reaches no package index. Check the network and `pip config list`.")
     if done.returncode:
         raise Problem(f"{what} failed (exit code {done.returncode}). It said:\n\n{done.stdout.strip()}")
 
@@ -151,12 +157,7 @@ class Environment:
         create(self.base, self.path)
 
     def _install(self, groups: list[str]) -> None:
-        project = pyproject()
-        wanted = [*project["build-system"]["requires"], *project["project"].get("dependencies", [])]
-        for extra in EXTRAS:
-            wanted += project["project"].get("optional-dependencies", {}).get(extra, [])
-        for group in groups:
-            wanted += project.get("dependency-groups", {}).get(group, [])
+        wanted = [*runtime_requirements(), *development_requirements(groups)]
         pip = (self.python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")
         limits = ("-c", self.flavour.constraints) if self._constraints() else ()
         quietly("Installing", *pip, *limits, *wanted)
@@ -180,18 +181,8 @@ def create(base: str, path: Path) -> None:
         )
     quietly("Making the environment", base, "-m", "venv", "--without-pip", path)
     target = path / "bin" / "python"
-    quietly(
-        "Installing pip",
-        base,
-        "-m",
-        "pip",
-        "--python",
-        target,
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "pip",
-    )
+    pip = (base, "-m", "pip", "--python", target, "install", "--quiet", "--disable-pip-version-check")
+    quietly("Installing pip", *pip, "pip")
 
 
 def find_python(name: str | None) -> str:
@@ -226,6 +217,20 @@ def version_of(python: str) -> str:
 def pyproject() -> dict[str, Any]:
     """pyproject.toml, parsed."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def runtime_requirements() -> list[str]:
+    """What the package needs, with `EXTRAS`."""
+    project = pyproject()["project"]
+    extras = [requirement for extra in EXTRAS for requirement in project["optional-dependencies"][extra]]
+    return [*project["dependencies"], *extras]
+
+
+def development_requirements(groups: list[str]) -> list[str]:
+    """What builds the package, and the dependency groups."""
+    project = pyproject()
+    more = [requirement for group in groups for requirement in project["dependency-groups"][group]]
+    return [*project["build-system"]["requires"], *more]
 
 
 # ---- commands ------------------------------------------------------------------------------------------------
@@ -270,15 +275,22 @@ def lint(options: argparse.Namespace) -> int:
     if failed:
         say(f"lint failed: {', '.join(failed)}")
         if any(name.startswith("ruff") for name in failed):
-            say(f"Most of ruff's findings go away with: {environment.tool('ruff')} format && ... check --fix")
+            say("Much of what ruff finds goes away with: python3 dev.py fix")
         return 1
     say("lint: " + ", ".join(" ".join(command) for command in LINTERS) + ": all clean")
     return 0
 
 
+def fix(options: argparse.Namespace) -> int:
+    """Format the code, and put right what ruff can."""
+    ruff = Environment("newest", options.python).have("lint").tool("ruff")
+    return run(ruff, "format", ".").returncode or run(ruff, "check", "--fix", ".").returncode
+
+
 def check(options: argparse.Namespace) -> int:
     """Do all that must pass before a change is ready: lint, and the tests in all environments."""
     began = time.monotonic()
+    Environment("newest", options.python).have("lint", "test")
     failed = ["lint"] if lint(options) else []
     for flavour in FLAVOURS:
         environment = Environment(flavour, options.python).have("test")
@@ -303,16 +315,10 @@ def pin(options: argparse.Namespace) -> int:
 
 def pin_one(flavour: str, python: str | None) -> None:
     """Write the constraints of one flavour from a fresh environment."""
-    project = pyproject()
-    ours = [*project["project"]["dependencies"]]
-    for extra in EXTRAS:
-        ours += project["project"]["optional-dependencies"][extra]
+    ours = runtime_requirements()
     if flavour == "floor":
         ours = [re.sub(r">=([\w.]+).*", r"==\1", requirement) for requirement in ours]
-    groups = ["test", "lint"] if flavour == "newest" else ["test"]
-    wanted = [*ours, *project["build-system"]["requires"]]
-    for group in groups:
-        wanted += project["dependency-groups"][group]
+    wanted = [*ours, *development_requirements(["test", "lint"] if flavour == "newest" else ["test"])]
     path = ROOT / ".venv-pin"
     shutil.rmtree(path, ignore_errors=True)
     create(find_python(python), path)
@@ -360,7 +366,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for function, passes_on in ((demo, True), (check, False), (test, True), (lint, False), (bench, True), (pin, False)):
+    for function in (demo, check, test, lint, fix, bench, pin):
         help_text = (function.__doc__ or "").splitlines()[0]
         command = commands.add_parser(function.__name__, help=help_text, description=help_text)
         command.add_argument("--python", metavar="EXE", help="build the environment with this Python, e.g. python3.13")
@@ -368,7 +374,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--env", choices=[*FLAVOURS, "all"], default="newest", help="which versions (default: newest)"
             )
-        command.set_defaults(function=function, passes_on=passes_on)
+        command.set_defaults(function=function, passes_on=function in (demo, test, bench))
     return top
 
 
