@@ -31,7 +31,7 @@ def from_usd(usd: Decimal | int | str) -> int:
     """
     try:
         amount = Decimal(usd)
-    except (InvalidOperation, TypeError):
+    except (InvalidOperation, TypeError, ValueError):
         raise ValueError(f"not an amount of money: {usd!r}") from None
     if not amount.is_finite():
         raise ValueError(f"not an amount of money: {usd!r}")

@@ -85,15 +85,12 @@ def _open(store: str | None) -> Store:
     return opened
 
 
-def _say(text: str) -> None:
-    # Click would take the colours out where it finds no terminal; whether there are any is decided already.
-    click.echo(text, color=True)
-
-
 def _say_json(data: Any) -> None:
     import json
 
-    click.echo(json.dumps(data, indent=2))
+    from tollbook.cli._text import say
+
+    say(json.dumps(data, indent=2))
 
 
 _BY = """What to group by: one or several names, separated by commas, or the option again.
@@ -138,6 +135,7 @@ def report(
       tollbook report --by attribute.cost.feature      by an attribute that programs set
       tollbook report --by trace --since today --top 5 the most expensive traces of today
     """
+    from tollbook.cli._text import say, screen
     from tollbook.reports import report as make
 
     names = [name.strip() for given in by for name in given.split(",") if name.strip()]
@@ -147,20 +145,19 @@ def report(
     elif form == "csv":
         from tollbook.cli._forms import as_csv
 
-        click.echo(as_csv(found), nl=False)
+        say(as_csv(found))
     elif form == "md":
         from tollbook.cli._forms import as_markdown
 
-        click.echo(as_markdown(found))
-    elif not found.rows:
+        say(as_markdown(found))
+    elif found.rows:
+        from tollbook.cli._tables import as_table
+
+        say(as_table(found, screen()))
+    else:
         from tollbook.cli._words import nothing
 
-        click.echo(nothing(found))
-    else:
-        from tollbook.cli._tables import as_table
-        from tollbook.cli._text import screen
-
-        _say(as_table(found, screen()))
+        say(nothing(found))
 
 
 @main.command(cls=_Command)
@@ -188,10 +185,10 @@ def trace(trace_id: str, form: str | None, store: str | None) -> None:
 
         _say_json(as_json(whole))
     else:
-        from tollbook.cli._text import screen
+        from tollbook.cli._text import say, screen
         from tollbook.cli._trace import as_text
 
-        _say(as_text(whole, screen()))
+        say(as_text(whole, screen()))
 
 
 def _find(store: Store, beginning: str) -> str:
@@ -229,9 +226,9 @@ def doctor(form: str | None, store: str | None) -> None:
     if form == "json":
         _say_json([finding._asdict() for finding in findings])
     else:
-        from tollbook.cli._text import screen
+        from tollbook.cli._text import say, screen
 
-        _say(as_text(findings, screen()))
+        say(as_text(findings, screen()))
     if any(finding.level == "bad" for finding in findings):
         raise click.exceptions.Exit(1)
 

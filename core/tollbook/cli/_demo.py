@@ -17,15 +17,12 @@ def run(keep: str | None) -> None:
     """
     from tollbook import _runtime
     from tollbook.cli._tables import as_table
-    from tollbook.cli._text import paragraph, screen
+    from tollbook.cli._text import paragraph, say, screen
     from tollbook.cli._trace import as_text
     from tollbook.reports import report
     from tollbook.spans import Trace
 
     here = screen()
-
-    def say(text: str = "") -> None:
-        click.echo(text, color=True)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "demo.db" if keep is None else Path(keep)

@@ -30,7 +30,7 @@ def as_csv(report: Report) -> str:
     writer.writerow([*map(_harmless, report.by), *COLUMNS])
     for row in report.rows:
         writer.writerow([*map(_harmless, labels(report, row)), *row.numbers().values()])
-    return out.getvalue()
+    return out.getvalue().rstrip("\n")
 
 
 def _harmless(name: str) -> str:

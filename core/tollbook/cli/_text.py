@@ -61,6 +61,12 @@ def screen() -> Screen:
     return Screen(width, colour, (sys.stdout.encoding or "").lower().startswith("utf"))
 
 
+def say(text: str = "") -> None:
+    """Print a line, now. Click would take colours out, and take an ASCII terminal for one of UTF-8."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def clean(text: str) -> str:
     """The text with everything that is not plainly visible (control, format and line characters) spelled out."""
     if text.isprintable():

@@ -218,11 +218,16 @@ def _cheapness(row: ReportRow) -> tuple[Decimal, int, int]:
 
 def _ordered(rows: list[ReportRow], names: tuple[str, ...]) -> list[ReportRow]:
     """The rows by cost; with a time among the names by all up to it, and within that by cost."""
-    rows.sort(key=lambda row: (*_cheapness(row), *(value or "" for value in row.key)))
+    rows.sort(key=lambda row: (*_cheapness(row), *map(_name, row.key)))
     time = next((n for n, name in enumerate(names) if name in TIMES), None)
     if time is not None:
-        rows.sort(key=lambda row: (*(value or "" for value in row.key[:time]), _instant(row.key[time] or "")))
+        rows.sort(key=lambda row: (*map(_name, row.key[:time]), _instant(row.key[time] or "")))
     return rows
+
+
+def _name(value: str | None) -> tuple[bool, str]:
+    """What sorts names, and those that are not known after all others."""
+    return value is None, value or ""
 
 
 def _instant(period: str) -> str:
