@@ -105,7 +105,7 @@ def scenario(
         shows_usage: Whether the host sees the exact usage.
         times: How often the same call is made.
         body: What to ask beside, or in place of, what the cassette asks.
-        **billed: Fields of `Billed` that differ from what the cassette expects; a `model` that is asked for, too.
+        **billed: Fields of `Billed` that differ from what the cassette expects.
     """
     played = load(cassette)
     stream = any(exchange.events is not None for exchange in played.exchanges)

@@ -144,6 +144,8 @@ SCENARIOS: list[Scenario] = [
     *scenario("anthropic-streaming-lines-of-stream", STREAM, CLAUDE, streaming, "streaming-lines"),
     *scenario("anthropic-streaming-bytes-of-stream", STREAM, CLAUDE, streaming, "streaming-bytes",
               delivery=Delivery(chunks="odd", gzip=True)),
+    *scenario("anthropic-streaming-unread", STREAM, CLAUDE, streaming, "streaming-unread", delivery=HELD,
+              status="abandoned", model=None, input_tokens="estimated", details={}, **CUT),
     *scenario("anthropic-raw-events", STREAM, CLAUDE, streaming, Style(_streaming(_events), _astreaming(_aevents))),
     # beta
     *scenario("anthropic-beta", PLAIN, CLAUDE, beta),

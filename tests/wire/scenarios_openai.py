@@ -192,6 +192,8 @@ SCENARIOS: list[Scenario] = [
     *scenario("openai-streaming-bytes-of-stream", STREAM, OPENAI, chat_streaming_with_usage, "streaming-bytes",
               delivery=Delivery(chunks="odd", gzip=True)),
     *scenario("openai-streaming-lines-without-usage", STREAM, OPENAI, chat_streaming, "streaming-lines", **CUT),
+    *scenario("openai-streaming-unread", STREAM, OPENAI, chat_streaming, "streaming-unread", delivery=HELD,
+              status="abandoned", model=None, **CUT),
     *scenario("openai-streaming-parse-of-stream", STREAM, OPENAI, chat_streaming_with_usage, "streaming-parse-stream"),
     # responses
     *scenario("openai-responses", "openai-responses-plain", OPENAI, responses),
