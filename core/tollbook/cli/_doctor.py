@@ -127,6 +127,10 @@ def _ledger(url: str | None) -> Iterator[Finding]:
 
 
 def _places(health: Health) -> Iterator[Finding]:
+    from tollbook.ledger._database import NETWORK
+
+    if health.filesystem in NETWORK:
+        yield Finding("ledger", "bad", f"it is on a network file system ({health.filesystem}), where SQLite can't lock")
     if health.wal_reset_bug:
         yield Finding("ledger", "note", "this SQLite has the WAL-reset bug: let no other program write to the ledger")
     for aside in health.set_aside:

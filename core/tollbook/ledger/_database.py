@@ -18,7 +18,8 @@ from tollbook.ledger._errors import DamageError, StoreError
 if TYPE_CHECKING:
     import sqlite3
 
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "lustre", "glusterfs"})
+NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "lustre", "glusterfs"})
+"""File systems on which SQLite can't lock."""
 
 log = logging.getLogger("tollbook")
 
@@ -82,7 +83,7 @@ def open_writing(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     kind = filesystem(path.parent)
-    if kind in _NETWORK:
+    if kind in NETWORK:
         raise StoreError(
             f"it lies on a network file system ({kind}), where SQLite can't lock: set TOLLBOOK_STORE to a local path"
         )
