@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -46,9 +47,9 @@ class Settings:
         include_usage: bool = True,
         include_usage_hosts: Iterable[str] = (),
     ) -> None:
-        self.hosts = dict(hosts or {})
+        self.hosts = {host.lower(): provider for host, provider in (hosts or {}).items()}
         self.include_usage = include_usage
-        self.include_usage_hosts = frozenset(include_usage_hosts)
+        self.include_usage_hosts = frozenset(map(str.lower, include_usage_hosts))
 
 
 _lock = threading.Lock()
@@ -58,13 +59,16 @@ _sweeping = False
 
 def integrations() -> dict[str, Integration]:
     """All integrations that are installed beside this library, by name; those that can't be loaded are logged."""
+    global _found
     if not _found:
         from importlib.metadata import entry_points
 
+        found: dict[str, Integration] = {}
         for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
             integration = _guard.guarded(point.load)()
             if isinstance(integration, Integration):
-                _found[point.name] = integration
+                found[point.name] = integration
+        _found = found  # all at once: another thread must not take some for all
     return _found
 
 
@@ -97,7 +101,7 @@ def autolog(
         ValueError: `only` names an integration that there is not; the message lists those there are.
     """
     available = integrations()
-    wanted = set(available) if only is None else set(only)
+    wanted = set(available) if only is None else {only} if isinstance(only, str) else set(only)
     if unknown := wanted - set(available):
         raise ValueError(f"no integration named {', '.join(sorted(unknown))}; there are: {', '.join(available)}")
     settings = Settings(hosts=hosts, include_usage=include_usage, include_usage_hosts=include_usage_hosts)
@@ -122,6 +126,16 @@ def _configure(store: str | Path | None) -> None:
     if not _sweeping:
         _sweeping = True
         atexit.register(_sweep)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_leave)
+
+
+def _leave() -> None:
+    """In the child of a fork: what was open when it began is the parent's to end."""
+    from tollbook.spans import open_streams
+
+    for call in list(open_streams.values()):
+        call.drop()
 
 
 def _sweep() -> None:

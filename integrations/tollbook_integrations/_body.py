@@ -122,7 +122,7 @@ class _Dropped:
         self._call = call
 
     def __del__(self) -> None:
-        _finish(self._call)
+        finish(self._call)
 
 
 def follow(call: Call, response: Any) -> None:
@@ -147,7 +147,7 @@ def follow(call: Call, response: Any) -> None:
 
 
 @_guard.guarded
-def _finish(call: Call, error: BaseException | None = None) -> None:
+def finish(call: Call, error: BaseException | None = None) -> None:
     """The body has ended, by `error` if one is given."""
     if call.ended:
         return
@@ -177,7 +177,7 @@ def _closed(response: Any, base: type) -> None:
     # Being handled here are errors of the transport, errors that the SDK raises for what it read, and the host's own.
     if error is not None and not call.reading and type(error).__module__.partition(".")[0] != call.record.integration:
         error = error if status_of(error) == "cancelled" else None
-    _finish(call, None if isinstance(error, GeneratorExit) else error)
+    finish(call, None if isinstance(error, GeneratorExit) else error)
 
 
 def _subclass(base: Any) -> type:
@@ -230,7 +230,7 @@ def _tee(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
             call.reading = True
     finally:
         if call.closed:
-            _finish(call)
+            finish(call)
 
 
 async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -244,4 +244,4 @@ async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes
             call.reading = True
     finally:
         if call.closed:
-            _finish(call)
+            finish(call)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 EXACT = {
     "api.openai.com": "openai",
     "api.anthropic.com": "anthropic",
@@ -31,6 +33,15 @@ SUFFIX = (
     ("aiplatform.googleapis.com", "gcp.vertex_ai"),
     (".api.x.ai", "x_ai"),
 )
+
+
+class Origin(NamedTuple):
+    """Where a client sends its calls."""
+
+    url: object
+    provider: str
+    context: dict[str, str] | None
+    may_ask: bool
 
 
 def provider_at(host: str) -> str:

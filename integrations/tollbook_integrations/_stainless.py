@@ -9,53 +9,28 @@ streamed event, before the SDK makes an object of it. What the host gets is what
 from __future__ import annotations
 
 import copy
+import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter_ns
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook._runtime import warm
 from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
-from tollbook_integrations._hosts import WORDS, provider_at, region_at
+from tollbook_integrations._endpoint import Endpoint
+from tollbook_integrations._hosts import WORDS, Origin, provider_at, region_at
+from tollbook_integrations._items import hide_unread, streams, streams_async
+from tollbook_integrations._pending import apart, pending, reset
 
 Json = dict[str, Any]
 
 
-class Endpoint(NamedTuple):
-    """One paid path of an API."""
-
-    name: str
-    """Name of the span."""
-    operation: str
-    """`gen_ai.operation.name`."""
-    convention: str
-    """Of the usage object, in `tollbook.usage.CONVENTIONS`."""
-    reader: Callable[[Call, Json], None]
-    """Sees bodies and streamed events."""
-    counted: Callable[[Json], dict[str, int] | None] | None = None
-    """Counts what is billed by the request alone."""
-    ask: bool = False
-    """Whether a stream tells its usage only if `stream_options.include_usage` asks for it."""
-
-
-class Origin(NamedTuple):
-    """Where a client sends its calls."""
-
-    url: object
-    provider: str
-    context: dict[str, str] | None
-    may_ask: bool
-
-
-_pending: ContextVar[Call | None] = ContextVar("tollbook_pending", default=None)
-"""The call whose `request` runs here, until an HTTP response claims it."""
+log = logging.getLogger("tollbook")
 
 
 class Stainless:
@@ -93,6 +68,8 @@ class Stainless:
         self._paths: dict[str, Endpoint | None] = {}
         self._states: dict[str, str] = {}
         self._waiting = False
+        self._hides = False
+        self._refusing: set[str] = set()
 
     # -- on and off -------------------------------------------------------------------------------------------------
 
@@ -100,6 +77,7 @@ class Stainless:
         """Meter the SDK from now on, or from its import on."""
         self._settings = settings
         self._origins.clear()
+        self._refusing.clear()
         self.on = True
         module = f"{self.name}._base_client"
         if module in sys.modules or not self._waiting:
@@ -112,47 +90,63 @@ class Stainless:
         module = sys.modules.get(f"{self.name}._base_client")
         if module is None:
             return
-        for owner, name, _ in self._points(module):
-            removed = _patch.undo(owner, name)
-            self._states[f"{owner.__name__}.{name}"] = "off" if removed else "off, but under another tool's wrapper"
+        for place, owner, name, _ in self._points(module):
+            if owner is not None:
+                removed = _patch.undo(owner, name)
+                self._states[place] = "off" if removed else "off, but under another tool's wrapper"
 
     def state(self) -> dict[str, str]:
-        """What is patched: place to `on`, `off`, `waiting for import` or `failed`."""
+        """What is patched: place to `on`, `off`, `waiting for import` or `failed: why`."""
         return self._states or {f"{self.name}._base_client": "waiting for import" if self.on else "off"}
 
-    def _points(self, base: ModuleType) -> Iterator[tuple[type, str, Callable[..., Any]]]:
-        streaming = sys.modules[f"{self.name}._streaming"]
-        sync, asynchronous = base.SyncAPIClient, base.AsyncAPIClient
-        yield sync, "request", self._request
-        yield asynchronous, "request", self._arequest
-        yield sync, "_process_response", self._process_response
-        yield asynchronous, "_process_response", self._aprocess_response
-        yield base.BaseClient, "_process_response_data", self._data
-        yield streaming.Stream, "__stream__", self._stream
-        yield streaming.AsyncStream, "__stream__", self._astream
+    def _points(self, base: ModuleType) -> Iterator[tuple[str, type | None, str, Callable[..., Any]]]:
+        """Each place with the class it is in (None if the SDK has none there), the method, and what we put there."""
+        streaming = sys.modules.get(f"{self.name}._streaming")
+        for module, kind, name, ours in (
+            (base, "SyncAPIClient", "request", self._request),
+            (base, "AsyncAPIClient", "request", self._arequest),
+            (base, "SyncAPIClient", "_process_response", self._process_response),
+            (base, "AsyncAPIClient", "_process_response", self._aprocess_response),
+            (base, "BaseClient", "_process_response_data", self._data),
+            (streaming, "Stream", "__stream__", streams),
+            (streaming, "AsyncStream", "__stream__", streams_async),
+        ):
+            owner: type | None = getattr(module, kind, None)
+            found = hasattr(owner, name)
+            yield f"{kind}.{name}", owner if found else None, name, ours
+            if found and name == "request" and owner is not None:
+                for below in _patch.copies(owner, name):
+                    yield f"{below.__name__}.{name}", below, name, ours
 
     def _patch(self, base: ModuleType) -> None:
         if not self.on:
             return
-        for owner, name, ours in self._points(base):
-            place = f"{owner.__name__}.{name}"
+        for place, owner, name, ours in self._points(base):
+            if owner is None:
+                self._states[place] = "failed: the SDK has no such method"
+                continue
             self._states[place] = "failed"
             put = _patch.wrap if name == "request" else _patch.replace
             put(owner, name, ours)
             self._states[place] = "on"
+        # Whoever asks for a chunk more than the host did must be able to hide it.
+        self._hides = all(how == "on" for place, how in self._states.items() if not place.endswith(".request"))
+        if missing := [place for place, how in self._states.items() if how != "on"]:
+            log.warning("tollbook does not know this version of %s, and can't meter: %s", self.name, ", ".join(missing))
 
     # -- what is called ---------------------------------------------------------------------------------------------
 
     def _endpoint(self, options: Any) -> Endpoint | None:
         method, url = options.method.lower(), options.url
         if method == "post":
-            if url in self._paths:
-                return self._paths[url]
+            paths = self._paths
+            if url in paths:
+                return paths[url]
             path = url.partition("?")[0]
             found = next((e for p, e in self.endpoints.items() if path == p or path.endswith(p)), None)
-            if len(self._paths) > 500:
-                self._paths.clear()
-            self._paths[url] = found
+            if len(paths) > 500:
+                paths = self._paths = {}  # another thread may be reading the old one
+            paths[url] = found
             return found
         if method == "get" and self.polls:
             path = url.partition("?")[0]
@@ -172,6 +166,7 @@ class Stainless:
             region = region_at(host)
             asked = host in self.ask_hosts or host.endswith(tuple(f".{h}" for h in self.ask_hosts))
             may_ask = self._settings.include_usage and (asked or host in self._settings.include_usage_hosts)
+            may_ask = may_ask and self._hides and host not in self._refusing
             if len(self._origins) > 500:
                 self._origins.clear()
             # The URL is kept with the facts, so that its identity stays its own.
@@ -230,6 +225,16 @@ class Stainless:
         return ((args[0], asking, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": asking})
 
     @_guard.guarded
+    def _refused(self, client: Any, call: Call, error: BaseException) -> bool:
+        """Whether a server rejected the request only because we asked for usage; it is not asked again."""
+        if call.injected and getattr(error, "status_code", None) in {400, 422} and "stream_options" in str(error):
+            call.drop()
+            self._refusing.add(client.base_url.host)
+            self._origins.clear()
+            return True
+        return False
+
+    @_guard.guarded
     def _failed(self, call: Call, error: BaseException) -> None:
         """The host gets `error`: what was used until then is billed all the same."""
         if call.raw is not None and not call.record.stream:
@@ -242,51 +247,51 @@ class Stainless:
 
     def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
         stream = bool(kwargs.get("stream"))
-        call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
+        call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
         if call is None:
-            if _pending.get() is None:
+            if pending.get() is None:
                 return wrapped(*args, **kwargs)
-            with _apart():
+            with apart():
                 return wrapped(*args, **kwargs)
         sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-        token = _pending.set(call)
+        token = pending.set(call)
         try:
             result = wrapped(*sent[0], **sent[1])
         except BaseException as error:
-            _pending.reset(token)
-            if not _refused(call, error):
+            pending.reset(token)
+            if not self._refused(client, call, error):
                 self._failed(call, error)
                 raise
         else:
-            _pending.reset(token)
+            pending.reset(token)
             if not call.claimed:
                 call.end()
             return result
-        return wrapped(*args, **kwargs)  # as the host asked; `_process_response` opens a call of its own
+        return self._request(wrapped, client, args, kwargs)  # now as the host asked
 
     async def _arequest(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
         stream = bool(kwargs.get("stream"))
-        call = self._begin(client, args[1] if len(args) > 1 else kwargs["options"], stream) if self.on else None
+        call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
         if call is None:
-            if _pending.get() is None:
+            if pending.get() is None:
                 return await wrapped(*args, **kwargs)
-            with _apart():
+            with apart():
                 return await wrapped(*args, **kwargs)
         sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-        token = _pending.set(call)
+        token = pending.set(call)
         try:
             result = await wrapped(*sent[0], **sent[1])
         except BaseException as error:
-            _reset(token)
-            if not _refused(call, error):
+            reset(token)
+            if not self._refused(client, call, error):
                 self._failed(call, error)
                 raise
         else:
-            _reset(token)
+            reset(token)
             if not call.claimed:
                 call.end()
             return result
-        return await wrapped(*args, **kwargs)
+        return await self._arequest(wrapped, client, args, kwargs)
 
     # -- what is answered -------------------------------------------------------------------------------------------
 
@@ -296,7 +301,7 @@ class Stainless:
             options, extensions = kwargs["options"], kwargs["response"].extensions
             if KEY in extensions or not self.on:
                 return None
-            call = _pending.get()
+            call = pending.get()
             if call is None or call.claimed:
                 # Our `request` was passed by (a patch of a subclass), or the SDK sent more than one request.
                 call = self._begin(client, options, bool(kwargs.get("stream")))
@@ -369,71 +374,8 @@ class Stainless:
                     if data.__class__ is dict:
                         call.reader(call, data)
             except Exception:  # noqa: BLE001 - the guard
+                hide_unread(response, data)
                 _guard.report("tollbook_integrations.reader")
             return original(client, data=data, cast_to=cast_to, response=response, **more)
 
         return _process_response_data
-
-    def _stream(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __stream__(stream: Any) -> Iterator[Any]:  # noqa: N807 - the name of what it replaces
-            call = _call_of(stream)
-            items = original(stream)
-            return items if call is None or not call.injected else _without_usage_chunk(call, items)
-
-        return __stream__
-
-    def _astream(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __stream__(stream: Any) -> AsyncIterator[Any]:  # noqa: N807
-            call = _call_of(stream)
-            items = original(stream)
-            return items if call is None or not call.injected else _without_usage_chunk_async(call, items)
-
-        return __stream__
-
-
-@contextmanager
-def _apart() -> Generator[None]:
-    """A request that is not paid for, made inside one that is (a token, a list), must not be taken for its answer."""
-    token = _pending.set(None)
-    try:
-        yield
-    finally:
-        _reset(token)
-
-
-def _reset(token: Any) -> None:
-    try:
-        _pending.reset(token)
-    except ValueError:
-        return  # a coroutine that was closed in another context than that of its start
-
-
-@_guard.guarded
-def _refused(call: Call, error: BaseException) -> bool:
-    """Whether a server rejected the request only because we asked for usage."""
-    if call.injected and getattr(error, "status_code", None) in {400, 422} and "stream_options" in str(error):
-        call.drop()
-        return True
-    return False
-
-
-@_guard.guarded
-def _call_of(stream: Any) -> Call | None:
-    found: Call | None = stream.response.extensions.get(KEY)
-    return found
-
-
-def _without_usage_chunk(call: Call, items: Iterator[Any]) -> Iterator[Any]:
-    for item in items:
-        if call.hide_chunk:
-            call.hide_chunk = False
-            continue
-        yield item
-
-
-async def _without_usage_chunk_async(call: Call, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for item in items:
-        if call.hide_chunk:
-            call.hide_chunk = False
-            continue
-        yield item

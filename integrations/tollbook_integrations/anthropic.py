@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tollbook_integrations._body import BATCH
-from tollbook_integrations._stainless import Endpoint, Stainless
+from tollbook_integrations._endpoint import Endpoint
+from tollbook_integrations._stainless import Stainless
 from tollbook_integrations._wire import anthropic_results, messages
 
 _PLATFORMS = {

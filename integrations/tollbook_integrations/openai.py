@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tollbook_integrations._body import BATCH
-from tollbook_integrations._stainless import Endpoint, Stainless
+from tollbook_integrations._endpoint import Endpoint
+from tollbook_integrations._stainless import Stainless
 from tollbook_integrations._wire import audio, chat, openai_results, plain, response_poll, responses
 
 
