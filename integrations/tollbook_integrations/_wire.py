@@ -71,6 +71,8 @@ def chat(call: Call, data: Json) -> None:
             call.characters += len(text)
     usage = data.get("usage")
     if usage is not None:
+        if call.raw is None and call.identified:
+            call.complete = True  # said once and late, it is said at the end; some servers say it with every chunk
         call.saw_usage(_with(usage, data, "usage_breakdown") if "usage_breakdown" in data else usage)
         if call.injected and not choices:
             call.hide_chunk = True

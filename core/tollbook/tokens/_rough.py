@@ -55,6 +55,7 @@ def estimate_output(reported: Usage, answered: int) -> Usage:
         method=METHOD,
         band=BAND,
         parts=reported.parts,
+        charge=reported.charge,
         flags=reported.flags,
         extra=reported.extra,
     )
