@@ -64,9 +64,9 @@ def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | No
     lines = ["def shaped(raw):", " found = {}"]
     for key, bucket in top.items():
         lines += _take(variables[bucket], f"raw[{key!r}]")
-    if stated:
-        outer = [v for b, v in variables.items() if b != TOTAL and b not in whole]
-        lines.append(f" if {stated} and {stated} != {' + '.join(outer) or '0'}: return None")
+    outer = " + ".join(v for b, v in variables.items() if b != TOTAL and b not in whole) or "0"
+    lines.append(f" whole = {outer}")
+    lines.append(f" if whole >= {LARGEST}{f' or ({stated} and {stated} != whole)' if stated else ''}: return None")
     for key, names in inner.items():
         lines += [f" d = raw[{key!r}]", " if d:"]
         lines.append(f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None")
@@ -86,8 +86,9 @@ def _part(name: str, bucket: str | None, over: str | None) -> list[str]:
     """A count in an inner object, taken off the variable `over`."""
     if bucket is None:  # not known: nothing, or a matter for the general way
         return [f"  if d.get({name!r}): return None"]
+    small = [] if over else [f"  if n >= {LARGEST}: return None"]  # else it is not more than its whole
     off = f"; {over} -= n" if over else ""
-    return [*(f" {line}" for line in _take("n", f"d.get({name!r})")), f"  if n: found[{bucket!r}] = n{off}"]
+    return [*(f" {line}" for line in _take("n", f"d.get({name!r})")), *small, f"  if n: found[{bucket!r}] = n{off}"]
 
 
 def _take(variable: str, value: str) -> list[str]:
@@ -95,6 +96,6 @@ def _take(variable: str, value: str) -> list[str]:
     return [
         f" {variable} = {value}",
         f" if {variable}:",
-        f"  if {variable}.__class__ is not int or not 0 < {variable} < {LARGEST}: return None",
+        f"  if {variable}.__class__ is not int or {variable} < 0: return None",
         f" else: {variable} = 0",
     ]
