@@ -181,6 +181,22 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
         store.close()
 
 
+def test_a_disk_too_full_for_the_database_keeps_the_journals(small_disk: Path) -> None:
+    store = Store(small_disk / "ledger.db")
+    spool = Spool(store.spool)
+    for _ in range(250):
+        spool.append(call())
+    spool.close()
+    with pytest.raises(StoreError, match="full"):
+        store.drain()
+    assert store.health().pending > 0
+    assert not store.health().set_aside, "full is not damaged"
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    store.drain()
+    assert store.health().spans == store.summary()[0].calls == 250
+    store.close()
+
+
 def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path) -> None:
     """The same with a limit of the process instead of a disk, which any user can set."""
     code = (

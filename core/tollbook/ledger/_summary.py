@@ -237,7 +237,7 @@ class Summary:
         )
         for series, trace_id, text in self._database.execute(query, (start, end)):
             rest = _rows.decode_rest(text)
-            if not self._filter.accepts(trace_id, rest):
+            if self._filter.spans and not self._filter.accepts(trace_id, rest):
                 continue
             values = tuple([of(trace_id, rest) for of in self._of_spans.values()])
             found = calls.setdefault((series, values), [])
