@@ -47,12 +47,19 @@ def read_whole(call: Call, response: Any) -> None:
     """Let the call's reader see the body of `response`, which the SDK has read and not parsed."""
     if call.convention == BATCH:
         if b'"custom_id"' in response.content[:_TAIL]:
-            lines = _Lines(call, b"")
-            lines(response.content)
-            lines.finish()
+            results = _Lines(call, b"")
+            results(response.content)
+            results.finish()
         call.drop()
-    elif "json" in response.headers.get("content-type", ""):
+        return
+    kind = response.headers.get("content-type", "")
+    if "json" in kind:
         read_json(call, response.content)
+    elif "event-stream" in kind:  # a whole stream, as test doubles and recordings of HTTP give it
+        lines = _Lines(call, b"data:")
+        lines(response.content)
+        lines.finish()
+        call.hide_chunk = False  # the SDK has not come to it yet
 
 
 class _Lines:
@@ -140,10 +147,13 @@ def follow(call: Call, response: Any) -> None:
         call.scan = _Whole(call)
     response.extensions[GUARD] = _Dropped(call)
     base: type = response.__class__
-    metered = _metered.get(base)
-    if metered is None:
-        metered = _metered[base] = _subclass(base)
-    response.__class__ = metered
+    try:
+        metered = _metered.get(base)
+        if metered is None:
+            metered = _metered[base] = _subclass(base)
+        response.__class__ = metered
+    except (TypeError, AttributeError):
+        return  # a class of the host's own that can't be extended: the call ends when its response is dropped
 
 
 @_guard.guarded
@@ -166,18 +176,30 @@ def finish(call: Call, error: BaseException | None = None) -> None:
 
 def _closed(response: Any, base: type) -> None:
     """The body of `response` has ended: it is again what it was."""
+    if not response.is_closed:
+        return  # it was closed in the wrong way, and is still open
     error = sys.exception()
-    response.__class__ = base
+    if response.__class__ is _metered.get(base):
+        response.__class__ = base
     call: Call | None = response.extensions.get(KEY)
     if call is None:
         return
-    if call.reading and error is None:
-        call.closed = True  # the last bytes may still be on their way through us
+    if call.reading:
+        call.closed = True  # the last bytes, or the error that ended them, are still on their way through us
         return
-    # Being handled here are errors of the transport, errors that the SDK raises for what it read, and the host's own.
-    if error is not None and not call.reading and type(error).__module__.partition(".")[0] != call.record.integration:
-        error = error if status_of(error) == "cancelled" else None
-    finish(call, None if isinstance(error, GeneratorExit) else error)
+    finish(call, error if error is not None and _concerns(error) else None)
+
+
+def _concerns(error: BaseException) -> bool:
+    """Whether the error being handled is why the body is closed, and not the host's own affair.
+
+    That is so if it just passes through the SDK's stream, whatever raised it there, or if it ends the whole task.
+    """
+    if isinstance(error, GeneratorExit):
+        return False
+    trace = error.__traceback__
+    streaming = trace is not None and trace.tb_frame.f_code.co_name == "__stream__"
+    return streaming or status_of(error) == "cancelled"
 
 
 def _subclass(base: Any) -> type:
@@ -200,10 +222,20 @@ def _subclass(base: Any) -> type:
                 closed(self, base)
 
         def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return _tee(self.extensions[KEY], base.iter_bytes(self, *args, **kwargs))
+            call, chunks = self.extensions.get(KEY), base.iter_bytes(self, *args, **kwargs)
+            return chunks if call is None else _tee(call, chunks)
 
         def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-            return _atee(self.extensions[KEY], base.aiter_bytes(self, *args, **kwargs))
+            call, chunks = self.extensions.get(KEY), base.aiter_bytes(self, *args, **kwargs)
+            return chunks if call is None else _atee(call, chunks)
+
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            # A copy has no call, and is of the class that its original really is.
+            self.__class__ = base
+            try:
+                return base.__reduce_ex__(self, protocol)
+            finally:
+                self.__class__ = Metered
 
     Metered.__name__, Metered.__qualname__, Metered.__module__ = base.__name__, base.__qualname__, base.__module__
     return Metered
@@ -228,9 +260,10 @@ def _tee(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
                 _look(call, chunk)
             yield chunk
             call.reading = True
-    finally:
-        if call.closed:
-            finish(call)
+    except BaseException as error:
+        _read(call, error)
+        raise
+    _read(call, None)
 
 
 async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -242,6 +275,19 @@ async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes
                 _look(call, chunk)
             yield chunk
             call.reading = True
+    except BaseException as error:
+        _read(call, error)
+        raise
     finally:
-        if call.closed:
-            finish(call)
+        # An asynchronous generator that is merely dropped is closed later, by the loop.
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+    _read(call, None)
+
+
+def _read(call: Call, error: BaseException | None) -> None:
+    """Nothing more comes, of which httpx (unlike httpx2) tells the response only if there was no error."""
+    call.reading = False
+    if error is not None or call.closed:
+        finish(call, None if isinstance(error, GeneratorExit) else error)
