@@ -6,7 +6,10 @@ The exchanges were written by hand in the providers' wire format; no key is need
 from __future__ import annotations
 
 import json
+import os
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,6 +88,22 @@ def _only_usage(event: Json) -> bool:
     return not isinstance(data, str) and not data.get("choices", True) and bool(data.get("usage"))
 
 
+@contextmanager
+def _no_proxy() -> Generator[None]:
+    """Keep the calls on this machine, whatever its environment says of proxies."""
+    names = ("NO_PROXY", "no_proxy")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "127.0.0.1,localhost"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 class Played(NamedTuple):
     """What the demo did."""
 
@@ -111,18 +130,10 @@ def play(store: Path) -> Played:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_port
-    # Whatever this machine's environment says of proxies and keys, the calls stay on it.
     with (
-        openai.OpenAI(
-            base_url=f"http://127.0.0.1:{port}/v1",
-            api_key="none",
-            http_client=openai.DefaultHttpxClient(trust_env=False),
-        ) as gpt,
-        anthropic.Anthropic(
-            base_url=f"http://localhost:{port}",
-            api_key="none",
-            http_client=anthropic.DefaultHttpxClient(trust_env=False),
-        ) as claude,
+        _no_proxy(),
+        openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none") as gpt,
+        anthropic.Anthropic(base_url=f"http://localhost:{port}", api_key="none") as claude,
     ):
         try:
             tollbook.autolog(

@@ -1,34 +1,21 @@
-"""The command line: what a person, a pipe, a spreadsheet and a script get from it."""
+"""Reports and traces on the command line: what a person, a spreadsheet and a script get from them."""
 
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import os
 import re
-import sqlite3
-import struct
-import subprocess
-import sys
-import termios
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.commands import TRACE, family, priced, put, run, said
 from tests.records import call
 
-from tollbook.cli import main
-from tollbook.cli._text import Column, Screen, columns, cut, fold, paragraph, table
-from tollbook.ledger import Spool, Store
 from tollbook.pricing import Cost
-from tollbook.spans import Record
 from tollbook.usage import Usage
 
-PROGRAM = "from tollbook.cli import main; main()"
 HOSTILE = "[red]evil\x1b[2J\x1b]0;title\x07\r\nfake | row\u202e\u2028`<b>*_\x9b31m"
 FORMULA = "=HYPERLINK(A1)"
 
@@ -37,35 +24,6 @@ FORMULA = "=HYPERLINK(A1)"
 def ledger(tmp_path: Path) -> Path:
     """The path of the ledger that commands read if nothing else is said."""
     return tmp_path / "ledger.db"
-
-
-def put(path: Path, *records: Record) -> None:
-    """Leave records in a journal, as a program does; whoever reads drains it."""
-    spool = Spool(Store(path).spool)
-    for each in records:
-        spool.append(each)
-    spool.close()
-
-
-def run(*arguments: str, **environment: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), env=environment)
-
-
-def said(*arguments: str, **environment: str) -> str:
-    """What a command that succeeds prints."""
-    result = run(*arguments, **environment)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    options = {"capture_output": True, "text": True, "timeout": 60} | options
-    return subprocess.run([sys.executable, "-c", PROGRAM, *arguments], check=False, **options)
-
-
-def priced(model: str, pico: int, **changes: Any) -> Record:
-    return call(response_model=model, cost=Cost(total=pico, input=pico, output=0), **changes)
 
 
 # ---- report --------------------------------------------------------------------------------------------------
@@ -218,30 +176,6 @@ def test_a_hostile_trace_can_not_act_either(ledger: Path) -> None:
 
 # ---- trace ---------------------------------------------------------------------------------------------------
 
-TRACE = "0badc0de" + "0" * 24
-
-
-def family(**changes: Any) -> list[Record]:
-    """An agent with a call, and a tool with a call that failed."""
-    shape = [("agent", None, "agent run"), ("llm", 1, "Completions"), ("tool", 1, "look"), ("llm", 3, "Completions")]
-    found: list[Record] = []
-    for number, (kind, parent, name) in enumerate(shape, 1):
-        paid = kind == "llm"
-        values: dict[str, Any] = {
-            "trace_id": TRACE,
-            "span_id": f"{number:016x}",
-            "parent_id": None if parent is None else f"{parent:016x}",
-            "name": name,
-            "kind": kind,
-            "start": number,
-            "bills": paid,
-        }
-        if not paid:
-            values |= {"usage": None, "cost": None, "request_model": None, "response_model": None}
-        found.append(call(**(values | changes)))
-    found[3].status, found[3].error, found[3].usage, found[3].cost = "timeout", "APITimeoutError", None, None
-    return found
-
 
 def test_a_trace_is_a_tree_with_what_each_call_used_and_cost(ledger: Path) -> None:
     put(ledger, *family())
@@ -348,275 +282,3 @@ def test_a_trace_as_json_is_exact_and_says_nothing_of_its_own(ledger: Path) -> N
         "output_reasoning": 5,
     }
     assert found["spans"][1]["attributes"] == {"cost.feature": "search"}
-
-
-# ---- what can go wrong ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "listed"),
-    [
-        (("report", "--by", "modell"), "there are: model, "),
-        (("report", "--since", "soon"), "a date (2026-11-01)"),
-        (("report", "--until", "2026-02-30"), "an age (90m, 24h, 7d, 4w)"),
-        (("report", "--timezone", "Berlin"), "did you mean Europe/Berlin?"),
-        (("report", "--by", "day,month"), "one of hour, day, month at a time"),
-        (("report", "--top", "0"), "x>=1"),
-        (("report", "--store", "mysql://somewhere/x"), "sqlite only"),
-        (("report", "--store", "/"), "is a directory"),
-        (("report", "--sinse", "7d"), "No such option"),
-        (("reprot",), "No such command"),
-    ],
-)
-def test_wrong_usage_is_told_what_there_is_and_ends_with_exit_code_2(arguments: tuple[str, ...], listed: str) -> None:
-    result = run(*arguments)
-    assert result.exit_code == 2
-    assert listed in result.output
-    assert "Traceback" not in result.output
-
-
-def newer(path: Path) -> None:
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-
-
-def foreign(path: Path) -> None:
-    path.unlink()
-    database = sqlite3.connect(path)
-    database.execute("CREATE TABLE t (x)")
-    database.commit()
-    database.close()
-
-
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        (newer, "a newer tollbook wrote it"),
-        (foreign, "another program's database"),
-        (lambda path: path.write_bytes(b"hello" * 2000), "not a database"),
-        (lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 40_000), "malformed"),
-    ],
-    ids=["newer", "foreign", "no database", "torn"],
-)
-@pytest.mark.parametrize("command", ["report", "trace"])
-def test_a_ledger_that_can_not_be_read_is_one_line_and_exit_code_1(ledger: Path, damage, what: str, command) -> None:
-    store = Store(ledger)
-    put(ledger, call())
-    store.drain()
-    store.close()
-    for companion in ledger.parent.glob("ledger.db*"):
-        if companion != ledger and companion.is_file():
-            companion.unlink()
-    damage(ledger)
-    result = run(command)
-    assert result.exit_code == 1
-    assert len(result.output.splitlines()) == 1
-    assert str(ledger) in result.output
-    assert what in result.output
-
-
-def test_a_ledger_that_can_not_be_written_to_is_read_as_it_is(ledger: Path) -> None:
-    put(ledger, call())
-    said("report")
-    put(ledger, call())
-    lock = ledger.with_name("ledger.db.lock")
-    lock.unlink()
-    lock.mkdir()  # nobody gets the lock now
-    text = said("report", "--by", "model")
-    assert "Warning: what was recorded last is missing here" in text
-    assert "gpt-4o-mini-2024-07-18      1" in text
-
-
-# ---- terminals and pipes -------------------------------------------------------------------------------------
-
-
-def in_terminal(width: int, *arguments: str, **environment: str) -> str:
-    """What the command writes to a terminal of that many columns."""
-    master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    setting = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
-    setting |= {"TERM": "xterm", **environment}
-    child = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], stdout=slave, env=setting)
-    os.close(slave)
-    written = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # how Linux says that nobody writes any more
-            break
-        if not piece:
-            break
-        written += piece
-    os.close(master)
-    assert child.wait(timeout=60) == 0
-    return written.decode().replace("\r\n", "\n")
-
-
-@pytest.mark.parametrize("width", [60, 80, 140])
-def test_a_report_fits_into_the_terminal_and_no_number_is_broken(ledger: Path, width: int) -> None:
-    put(
-        ledger,
-        priced("us.anthropic.claude-sonnet-4-5-20250929-v1:0", 1_234_567_890_123_456),
-        priced("gpt-4o-mini", 16_000),
-    )
-    text = in_terminal(width, "report")
-    bare = re.sub(r"\x1b\[\d*m", "", text)
-    assert "\x1b[1m" in text
-    assert max(map(len, bare.splitlines()[:-1])) <= width
-    assert "$1,234.57" in bare
-    assert "$0.000000016" in bare
-    assert ("share" in bare) is (width == 140)
-    begin = bare.index("model")
-    name = "".join(line[begin:].split("  ")[0].strip() for line in bare.splitlines()[2:12])
-    assert name.startswith("us.anthropic.claude-sonnet-4-5-20250929-v1:0"), "a name is folded, never cut"
-
-
-def test_a_terminal_without_colours_gets_none(ledger: Path) -> None:
-    put(ledger, call())
-    assert "\x1b" in in_terminal(80, "report")
-    assert "\x1b" not in in_terminal(80, "report", NO_COLOR="1")
-    assert "\x1b" not in in_terminal(80, "report", TERM="dumb")
-
-
-def test_a_pipe_gets_neither_colours_nor_folded_names(ledger: Path) -> None:
-    put(ledger, call(response_model="a-" * 100))
-    done = process("report")
-    assert "\x1b" not in done.stdout
-    assert "a-" * 100 in done.stdout
-
-
-def test_columns_says_how_wide_a_pipe_is(ledger: Path) -> None:
-    put(ledger, call(response_model="a-" * 100), priced("b", 10**9))
-    assert max(map(len, said("report", COLUMNS="60").splitlines()[:-1])) <= 60
-
-
-def test_a_reader_that_has_read_enough_is_no_failure(ledger: Path) -> None:
-    put(ledger, *(call(response_model=f"model-{n}") for n in range(3000)))
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = process("report", stdout=writer, stderr=subprocess.PIPE, capture_output=False)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_an_output_that_is_not_unicode_gets_what_it_can_show(ledger: Path) -> None:
-    put(ledger, *family(response_model="modèle-日本"))
-    for command in ("report", "trace"):
-        done = process(command, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.isascii()
-        assert "mod\\xe8le-\\u65e5\\u672c" in done.stdout
-
-
-def test_a_report_loads_no_sdk_no_prices_and_nothing_that_draws(ledger: Path) -> None:
-    put(ledger, call())
-    program = (
-        "import sys; from tollbook.cli import main; main(['report'], standalone_mode=False); "
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.splitlines()[-1].split())
-    assert loaded.isdisjoint({"openai", "anthropic", "httpx", "httpx2", "rich", "genai_prices", "asyncio", "zoneinfo"})
-    assert "sqlite3" in loaded
-
-
-# ---- help and doctor -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", [(), ("report",), ("trace",), ("doctor",), ("demo",)])
-@pytest.mark.parametrize("option", ["-h", "--help"])
-def test_help_fits_into_80_columns(command: tuple[str, ...], option: str) -> None:
-    text = said(*command, option, COLUMNS="80")
-    assert text.startswith("Usage: ")
-    assert max(map(len, text.splitlines())) <= 80
-
-
-def test_doctor_says_what_is_metered_and_how_the_ledger_is(ledger: Path) -> None:
-    put(ledger, call())
-    result = run("doctor", "--json")
-    found = json.loads(result.output)
-    assert result.exit_code == 0
-    assert {finding["area"] for finding in found} == {"program", "sdks", "ledger", "spool", "prices"}
-    texts = [f"{finding['level']} {finding['text']}" for finding in found]
-    assert any(re.match(r"ok openai \d.* is metered, at \d+ places", text) for text in texts)
-    assert any(re.match(r"ok anthropic \d.* is metered, at \d+ places", text) for text in texts)
-    assert any(text.startswith(f"ok {ledger}: 1 span") for text in texts)
-    assert any("genai-prices" in text and "newest price of 20" in text for text in texts)
-
-
-def test_doctor_finds_what_can_not_be_patched() -> None:
-    program = (
-        "import openai._base_client as base; del base.SyncAPIClient._process_response; "
-        "from tollbook.cli import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", program, "doctor"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "can't be metered" in done.stdout
-    assert "SyncAPIClient._process_response: failed" in done.stdout
-
-
-def test_doctor_leaves_a_program_metered_that_is(ledger: Path) -> None:
-    import tollbook
-    from tollbook import _runtime
-    from tollbook._instrument import integrations
-
-    tollbook.autolog()
-    try:
-        said("doctor")
-        assert set(integrations()["openai"].state().values()) == {"on"}
-    finally:
-        tollbook.autolog(disable=True)
-        _runtime.stop()
-
-
-def test_doctor_tells_of_a_ledger_that_can_not_be_read(ledger: Path) -> None:
-    ledger.write_bytes(b"hello" * 2000)
-    result = run("doctor")
-    assert result.exit_code == 1
-    assert re.search(r"bad +the ledger .* is damaged", result.output)
-
-
-# ---- text ----------------------------------------------------------------------------------------------------
-
-
-def test_wide_characters_take_two_columns_and_marks_none() -> None:
-    assert [columns(text) for text in ("abc", "日本", "e\u0301", "é")] == [3, 4, 1, 1]
-    assert fold("日本語モデル", 5) == ["日本", "語モ", "デル"]
-    assert cut("日本語モデル", 7) == "日本…ル"
-
-
-@pytest.mark.parametrize(
-    ("text", "room", "lines"),
-    [
-        ("gpt-4o", 8, ["gpt-4o"]),
-        ("claude-sonnet-4-6", 14, ["claude-sonnet-", "4-6"]),
-        ("abcdefghij", 4, ["abcd", "efgh", "ij"]),
-        ("a-bcdefghij", 8, ["a-bcdefg", "hij"]),
-    ],
-)
-def test_names_are_folded_at_their_borders(text: str, room: int, lines: list[str]) -> None:
-    assert fold(text, room) == lines
-
-
-def test_columns_go_in_their_order_until_the_rest_fits() -> None:
-    heads = [
-        Column("name"),
-        Column("one", "number", droppable=1),
-        Column("two", "number", droppable=2),
-        Column("n", "number"),
-    ]
-    rows = [["x" * 8, "1" * 9, "2" * 9, "3" * 9]]
-
-    def heading(width: int | None) -> list[str]:
-        return table(Screen(width), heads, rows).splitlines()[0].split()
-
-    assert heading(None) == heading(41) == ["name", "one", "two", "n"]
-    assert heading(40) == heading(30) == ["name", "one", "n"]
-    assert heading(29) == heading(5) == ["name", "n"]
-
-
-def test_a_sentence_is_wrapped_between_words() -> None:
-    assert paragraph(Screen(12), "one two three four") == "one two\n  three four"
-    assert paragraph(Screen(), "one two three four", "red") == "one two three four"
-    assert paragraph(Screen(colour=True), "one\x1b", "red") == "\x1b[31mone\\x1b\x1b[0m"
