@@ -15,7 +15,7 @@ from tests.wire.server import Wire
 import tollbook
 from tollbook import _runtime
 from tollbook.pricing import cost_of, lines
-from tollbook.spans import Record, _sink
+from tollbook.spans import Record, _sink, complete
 from tollbook.usage import CONVENTIONS, read
 
 pytestmark = pytest.mark.skipif(not corpus.CORPUS.exists(), reason="no corpus beside the checkout")
@@ -40,8 +40,9 @@ def written(tmp_path) -> Iterator[list[Record]]:
     seen: list[Record] = []
 
     def both(record: Record) -> None:
-        seen.append(record)
         append(record)
+        complete(record)
+        seen.append(record)
 
     _sink.sink = both
     yield seen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook.ledger import _rows, _sums
 from tollbook.ledger._cover import settle
-from tollbook.spans import Record
+from tollbook.spans import Record, complete
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,6 +55,9 @@ def store(database: sqlite3.Connection, series: SeriesIds, records: list[Record]
         Those that were new, and those that can't be stored (an id that is not hexadecimal, a number beyond 64 bits).
         What is in the ledger already is neither.
     """
+    for record in records:
+        if record.raw is not None:
+            complete(record)
     rows, refused = _to_rows(records, series)
     if refused:
         bad = set(map(id, refused))

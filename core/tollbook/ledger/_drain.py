@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +18,7 @@ from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
 from tollbook.ledger._locks import FileLock, try_lock
 from tollbook.ledger._spool import SUFFIX
+from tollbook.pricing import card_by_id
 from tollbook.spans import Record
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ class _Step(NamedTuple):
     """There is more to read."""
     newer: bool = False
     """The journal is of a newer format: it is left to whoever knows it."""
+
+
+_CARD = "INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))"
+
+
+def _cards_of(records: Iterable[Record]) -> list[tuple[str, bytes]]:
+    """The rate cards by which records were priced in this process, which no journal may have."""
+    used = {id_ for record in records if record.cost is not None for id_ in record.cost.cards}
+    return [(id_, _rows.encode(card)) for id_ in used if (card := card_by_id(id_)) is not None]
 
 
 class Drain:
@@ -140,7 +150,8 @@ class Drain:
         rejected = [*lines.rejected, *map(_rows.encode, refused)]
         if rejected:
             _set_aside(path, rejected)
-        database.executemany("INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))", lines.cards)
+        database.executemany(_CARD, lines.cards)
+        database.executemany(_CARD, _cards_of(new))
         database.execute("INSERT OR REPLACE INTO spool VALUES (?, ?)", (path.name, end))
         _count(database, spans=len(new), rejected=len(rejected), dropped=lines.dropped)
         if new:

@@ -119,7 +119,22 @@ class Spool:
 
     def append(self, record: Record) -> None:
         """Put `record` on disk before returning, or in memory if the disk does not take it."""
-        self._append(b"\n" + _encode(record) + b"\n")
+        # As `_append`, written out here, since every call of the host passes this way.
+        line = b"\n" + _encode(record) + b"\n"
+        if self._left <= 0:
+            self._check()
+        try:
+            whole = os.write(self._fd, line) == len(line)
+        except OSError as error:
+            self._keep(line, error)
+            return
+        if not whole:
+            self._keep(line, None)
+            return
+        left = self._left = self._left - 1
+        if left < 0:
+            self._left = EVERY
+            self._wake()
 
     def append_card(self, card: Card) -> None:
         """Put a rate card on disk; each later journal of this process repeats it, so each stands by itself."""

@@ -1,6 +1,7 @@
 """Spans: paid calls, and the structure around them that the program or a framework gives."""
 
 from tollbook.spans._call import Call, open_streams
+from tollbook.spans._complete import complete
 from tollbook.spans._context import Remote, current
 from tollbook.spans._record import Record, Scalar
 from tollbook.spans._span import (
@@ -25,6 +26,7 @@ __all__ = [
     "TraceData",
     "TraceInfo",
     "TraceSpan",
+    "complete",
     "continue_trace",
     "current",
     "get_current_active_span",

@@ -9,21 +9,18 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from tollbook import _guard
-from tollbook.pricing import cost_of
 from tollbook.spans import _sink
+from tollbook.spans._complete import defer, price
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
 from tollbook.tokens import estimate_output, estimate_request
-from tollbook.usage import Usage, merge, read, selectors
+from tollbook.usage import Usage, merge, read
 
 Json = dict[str, Any]
 Counted = Callable[[Json], dict[str, int] | None]
 
 open_streams: dict[int, Call] = {}
 """Calls whose answer is still being read, so that they can be ended when the program exits."""
-
-_BY_REQUEST = frozenset({"aws.bedrock"})
-"""Platforms whose price is that of the id that was asked (an inference profile), and which answer with a bare name."""
 
 _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only"})
 
@@ -145,31 +142,21 @@ class Call:
             open_streams.pop(id(self), None)
             if self.first:
                 record.first_chunk = self.first - self._started
+        if self.tier not in _STANDARD:
+            record.context = {**(record.context or {}), "service_tier": str(self.tier)}
         raw = self.raw
-        usage = None if raw is None else read(self.convention, raw)
-        if usage is None or (record.stream and not self.complete):
-            usage = self._without_report(usage)
-        if usage is not None:
-            if self.tools:
-                usage.quantities = {**self.tools, **usage.quantities}
-            record.usage = usage
-            selected = None if raw is None else selectors(self.convention, raw)
-            if selected or self.tier not in _STANDARD:
-                self._select(selected)
-            model = record.response_model
-            if model is None or record.provider in _BY_REQUEST:
-                model = record.request_model
-            record.cost = cost_of(usage, record.provider, model, record.start, record.context)
+        whole = self.complete or not record.stream
+        if raw is None or not whole or self.tools or not defer(record, self.convention, raw):
+            usage = None if raw is None else read(self.convention, raw)
+            if usage is None or not whole:
+                usage = self._without_report(usage)
+            if usage is not None:
+                if self.tools:
+                    usage.quantities = {**self.tools, **usage.quantities}
+                price(record, usage, self.convention, raw)
         self.request = None
         _sink.last_trace_id = record.trace_id
         _sink.sink(record)
-
-    def _select(self, found: dict[str, str] | None) -> None:
-        """Note what selects the price, as it was served."""
-        context = {**(self.record.context or {}), **(found or {})}
-        if self.tier not in _STANDARD:
-            context["service_tier"] = str(self.tier)
-        self.record.context = context or None
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

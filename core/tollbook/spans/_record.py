@@ -6,6 +6,8 @@ field here, so none can be stored.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from tollbook.pricing import Cost
@@ -54,6 +56,10 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """What selects a price beside the model, as served: `service_tier`, `speed`, `region`, `processing`."""
     usage: Usage | None = None
     """None: not known."""
+    raw: dict[str, Any] | None = None
+    """Usage as it was reported, on its way to where it is read and priced: then `usage` and `cost` are still None."""
+    convention: str | None = None
+    """Whose words `raw` is in."""
     cost: Cost | None = None
     """None: not known, and never meant as zero."""
     bills: bool = False

@@ -1,0 +1,69 @@
+"""From what a provider reported to what a record says: usage read, price selected, cost reckoned.
+
+Most calls leave this for later. What was reported goes to disk as it came, as far as it is names and numbers, and is
+read and priced where the journal is drained: at the price of the call's own start, whoever does it and when. So the
+host does not wait for it, a price list is not loaded on its way, and a mistake of ours in reading loses no call.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from tollbook import _guard
+from tollbook.pricing import cost_of
+from tollbook.spans._record import Record
+from tollbook.usage import Usage, read, selectors
+
+Json = dict[str, Any]
+
+_BY_REQUEST = frozenset({"aws.bedrock"})
+"""Platforms whose price is that of the id that was asked (an inference profile), and which answer with a bare name."""
+
+_Key = Annotated[str, msgspec.Meta(max_length=64)]
+_Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^\S*$")]
+_Value = int | float | bool | _Word | None
+
+
+class _Harmless(msgspec.Struct):
+    """A usage object that is names and numbers: no sentence fits into it."""
+
+    raw: dict[_Key, _Value | dict[_Key, _Value]]
+
+
+def defer(record: Record, convention: str, raw: Json) -> bool:
+    """Put `raw` into the record as it came, to be read later; False if it may hold more than names and numbers."""
+    try:
+        record.raw = msgspec.convert({"raw": raw}, _Harmless).raw
+    except msgspec.ValidationError:
+        return False
+    record.convention = convention
+    return True
+
+
+def complete(record: Record) -> None:
+    """Read and price what `record` was given to be read later. Never raises."""
+    raw, convention = record.raw, record.convention
+    record.raw = record.convention = None
+    if raw is None or convention is None:
+        return
+    try:
+        usage = read(convention, raw)
+        if usage is not None:
+            price(record, usage, convention, raw)
+    except Exception:  # noqa: BLE001 - the guard: a record that can't be read is kept all the same
+        record.flags += ("unreadable_usage",)
+        _guard.report("tollbook.spans.complete")
+
+
+def price(record: Record, usage: Usage, convention: str, raw: Json | None) -> None:
+    """Put `usage` into the record, with what it cost."""
+    record.usage = usage
+    selected = None if raw is None else selectors(convention, raw)
+    if selected:
+        record.context = {**selected, **(record.context or {})}
+    model = record.response_model
+    if model is None or record.provider in _BY_REQUEST:
+        model = record.request_model
+    record.cost = cost_of(usage, record.provider, model, record.start, record.context)
