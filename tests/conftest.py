@@ -20,6 +20,8 @@ from tests.wire.server import Wire  # noqa: E402 - needs the path above
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_", "GOOGLE_", "CLOUD_ML_", "VERTEX", "TOLLBOOK_", "OTEL_")
 """Beginnings of environment variables that could steer an SDK or Tollbook."""
+IMPORTED = pytest.StashKey[int]()
+"""How many modules there were when objects were last frozen."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -49,12 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "boundary: errors inside Tollbook are reported, as in production, not raised")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Take what was imported out of the garbage collector's sight: a full collection, which tests ask for, is then
-    as fast as in a program of its own.
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Take what was imported out of the garbage collector's sight.
+
+    A full collection, which many tests ask for, then looks only at what they made, as in a program of its own.
     """
-    gc.collect()
-    gc.freeze()
+    imported = len(sys.modules)
+    if imported != item.config.stash.get(IMPORTED, 0):
+        item.config.stash[IMPORTED] = imported
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
