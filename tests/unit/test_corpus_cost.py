@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genai_prices import types as genai
 
 from tollbook._money import from_usd, to_usd
 from tollbook.pricing import Card, Rates, Tier, card, cost_of
 from tollbook.pricing import _catalog as catalog
 from tollbook.pricing import _genai as listed
 from tollbook.pricing._card import ratio
+from tollbook.pricing._listed import types as genai
 from tollbook.usage import Usage, read
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "expected_costs.jsonl"

@@ -238,9 +238,9 @@ def test_the_price_data_is_loaded_when_it_is_first_needed() -> None:
     assert (
         run(
             "import sys, tollbook.pricing as p; from tollbook.usage import Usage\n"
-            "before = 'genai_prices' in sys.modules\n"
+            "before = 'tollbook.pricing._genai' in sys.modules\n"
             "p.cost_of(Usage({'input': 1}), 'openai', 'gpt-4o', 1795262400000000000)\n"
-            "print(before, 'genai_prices' in sys.modules)"
+            "print(before, 'tollbook.pricing._genai' in sys.modules)"
         )
         == "False True"
     )

@@ -1,8 +1,8 @@
 """List prices from the genai-prices package: its data only, compiled to rate cards.
 
-Imported when the first price is needed, since the package costs more to import than all of Tollbook. The data is
-the package's bundled list, never its process-wide snapshot, which other libraries replace while the program runs.
-The multiplication is ours too: the package rounds to 28 digits and refuses usage that real responses contain.
+Imported when the first price is needed, since the list is larger than all of Tollbook. It is the package's bundled
+list, never its process-wide snapshot, which other libraries replace while the program runs. The multiplication is
+ours too: the package rounds to 28 digits and refuses usage that real responses contain.
 
 Known to be wrong or missing in 0.2.3, for a layer above to correct: audio of gpt-4o-audio-preview at the text rate,
 claude-sonnet-5-5 cache reads before 2026-10-07, gemini-3.6-flash before 2026-08-13, deepseek-chat and -reasoner
@@ -16,13 +16,11 @@ import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-from genai_prices import types as genai
-from genai_prices.data import providers
-from genai_prices.data_units import unit_data
+from typing import TYPE_CHECKING, Any
 
 from tollbook.pricing._card import Card, Rate, Rates, Tier, identified, ratio
+from tollbook.pricing._listed import read
+from tollbook.pricing._listed import types as genai
 from tollbook.pricing._names import LISTS, PATH, VARIANT, spellings
 from tollbook.usage import BUCKETS
 
@@ -33,6 +31,9 @@ SOURCE = f"genai-prices {version('genai-prices')}"
 
 _NS = 1_000_000_000
 _DAY = 86_400
+
+providers: list[genai.Provider] = read("data")["providers"]
+unit_data: dict[str, Any] = read("data_units")["unit_data"]
 
 _LISTS = {provider.id: provider for provider in providers}
 
@@ -160,9 +161,11 @@ def _names_it(clause: genai.MatchLogic, name: str) -> bool:
         begin, end = 0, len(clause.starts_with)
     elif isinstance(clause, genai.ClauseEndsWith):
         begin, end = len(name) - len(clause.ends_with), len(name)
-    else:
+    elif isinstance(clause, genai.ClauseContains):
         begin = name.index(clause.contains.lower())
         end = begin + len(clause.contains)
+    else:
+        return False
     if name[:begin] and not PATH.fullmatch(name[:begin]):
         return False
     rest = name[end - 1 :] if name[:end].endswith("-") else name[end:]
