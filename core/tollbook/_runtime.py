@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tollbook.ledger import Ledger, Store
     from tollbook.pricing import Card
-    from tollbook.spans import Record, Trace
+    from tollbook.spans import Trace
 
 _lock = threading.Lock()
 _ledger: Ledger | None = None

@@ -1,9 +1,16 @@
 """Pricing: what usage costs, by dated facts with a source."""
 
-from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
-from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card
-from tollbook.pricing._cost import Cost, Status
-from tollbook.pricing._price import cost_of, lines
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tollbook._lazy import lazily
+
+if TYPE_CHECKING:
+    from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
+    from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card
+    from tollbook.pricing._cost import Cost, Status
+    from tollbook.pricing._price import cost_of, lines
 
 __all__ = [
     "Card",
@@ -23,3 +30,11 @@ __all__ = [
     "load",
     "on_new_card",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    _card="Card Line Rate Rates Tier card_from",
+    _catalog="card card_by_id cards catalog_info load on_new_card",
+    _cost="Cost Status",
+    _price="cost_of lines",
+)

@@ -1,20 +1,27 @@
 """Spans: paid calls, and the structure around them that the program or a framework gives."""
 
-from tollbook.spans._call import Call, open_streams
-from tollbook.spans._complete import complete
-from tollbook.spans._context import Remote, current
-from tollbook.spans._record import Record, Scalar
-from tollbook.spans._span import (
-    Span,
-    continue_trace,
-    get_current_active_span,
-    record,
-    span,
-    start_span,
-    status_of,
-)
-from tollbook.spans._trace import Trace, TraceData, TraceInfo, TraceSpan
-from tollbook.spans._trace_decorator import trace
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tollbook._lazy import lazily
+
+if TYPE_CHECKING:
+    from tollbook.spans._call import Call, open_streams
+    from tollbook.spans._complete import complete
+    from tollbook.spans._context import Remote, current
+    from tollbook.spans._record import Record, Scalar
+    from tollbook.spans._span import (
+        Span,
+        continue_trace,
+        get_current_active_span,
+        record,
+        span,
+        start_span,
+    )
+    from tollbook.spans._status import status_of
+    from tollbook.spans._trace import Trace, TraceData, TraceInfo, TraceSpan
+    from tollbook.spans._trace_decorator import trace
 
 __all__ = [
     "Call",
@@ -37,3 +44,15 @@ __all__ = [
     "status_of",
     "trace",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    _call="Call open_streams",
+    _complete="complete",
+    _context="Remote current",
+    _record="Record Scalar",
+    _span="Span continue_trace get_current_active_span record span start_span",
+    _status="status_of",
+    _trace="Trace TraceData TraceInfo TraceSpan",
+    _trace_decorator="trace",
+)

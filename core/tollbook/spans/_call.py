@@ -8,13 +8,12 @@ from random import getrandbits
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from tollbook import _guard
+from tollbook import _guard, tokens, usage
 from tollbook.spans import _sink
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
-from tollbook.tokens import estimate_output, estimate_request
-from tollbook.usage import Usage, merge, read
+from tollbook.usage import Usage
 
 Json = dict[str, Any]
 Counted = Callable[[Json], dict[str, int] | None]
@@ -102,7 +101,7 @@ class Call:
     def saw_usage(self, raw: Json) -> None:
         """Take a usage object; of several, later fields replace earlier ones."""
         if raw:
-            self.raw = raw if self.raw is None else merge(self.raw, raw)
+            self.raw = raw if self.raw is None else usage.merge(self.raw, raw)
 
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
@@ -147,13 +146,13 @@ class Call:
         raw = self.raw
         whole = self.complete or not record.stream
         if raw is None or not whole or self.tools or not defer(record, self.convention, raw):
-            usage = None if raw is None else read(self.convention, raw)
-            if usage is None or not whole:
-                usage = self._without_report(usage)
-            if usage is not None:
+            used = None if raw is None else usage.read(self.convention, raw)
+            if used is None or not whole:
+                used = self._without_report(used)
+            if used is not None:
                 if self.tools:
-                    usage.quantities = {**self.tools, **usage.quantities}
-                price(record, usage, self.convention, raw)
+                    used.quantities = {**self.tools, **used.quantities}
+                price(record, used, self.convention, raw)
         self.request = None
         _sink.last_trace_id = record.trace_id
         _sink.sink(record)
@@ -168,7 +167,7 @@ class Call:
             return reported
         if reported is None:
             record.flags += ("no_usage_reported",)
-            return estimate_request(self.request or {}, self.characters)
+            return tokens.estimate_request(self.request or {}, self.characters)
         if self.complete:
             return reported
-        return estimate_output(reported, self.characters)
+        return tokens.estimate_output(reported, self.characters)

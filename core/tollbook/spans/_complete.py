@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tollbook import _guard
-from tollbook.pricing import cost_of
+from tollbook import _guard, pricing, usage
 from tollbook.spans._record import Record
-from tollbook.usage import Usage, read, selectors
+from tollbook.usage import Usage
 
 Json = dict[str, Any]
 
@@ -49,21 +48,21 @@ def complete(record: Record) -> None:
     if raw is None or convention is None:
         return
     try:
-        usage = read(convention, raw)
-        if usage is not None:
-            price(record, usage, convention, raw)
+        found = usage.read(convention, raw)
+        if found is not None:
+            price(record, found, convention, raw)
     except Exception:  # noqa: BLE001 - the guard: a record that can't be read is kept all the same
         record.flags += ("unreadable_usage",)
         _guard.report("tollbook.spans.complete")
 
 
-def price(record: Record, usage: Usage, convention: str, raw: Json | None) -> None:
-    """Put `usage` into the record, with what it cost."""
-    record.usage = usage
-    selected = None if raw is None else selectors(convention, raw)
+def price(record: Record, used: Usage, convention: str, raw: Json | None) -> None:
+    """Put `used` into the record, with what it cost."""
+    record.usage = used
+    selected = None if raw is None else usage.selectors(convention, raw)
     if selected:
         record.context = {**selected, **(record.context or {})}
     model = record.response_model
     if model is None or record.provider in _BY_REQUEST:
         model = record.request_model
-    record.cost = cost_of(usage, record.provider, model, record.start, record.context)
+    record.cost = pricing.cost_of(used, record.provider, model, record.start, record.context)

@@ -16,6 +16,7 @@ from tollbook.pricing import Cost, cost_of
 from tollbook.spans import _attributes, _sink
 from tollbook.spans._context import Parent, Remote, current, new_span_id, new_trace_id, parse_traceparent
 from tollbook.spans._record import Record, Scalar
+from tollbook.spans._status import status_of
 from tollbook.usage import Usage, read
 
 log = logging.getLogger("tollbook")
@@ -144,16 +145,6 @@ class Span:
 
 def _pico(amount: Number) -> int:
     return from_usd(repr(amount) if isinstance(amount, float) else amount)
-
-
-def status_of(error: BaseException) -> str:
-    """The status of a call or span that ended by `error`: `timeout`, `cancelled` or `error`."""
-    kind = type(error)
-    if kind.__name__ in {"CancelledError", "KeyboardInterrupt", "SystemExit"}:
-        return "cancelled"
-    if kind.__name__ == "GeneratorExit":
-        return "abandoned"
-    return "timeout" if isinstance(error, TimeoutError) or "Timeout" in kind.__name__ else "error"
 
 
 def start_span(name: str, *, kind: str = "span", **attributes: Any) -> Span:

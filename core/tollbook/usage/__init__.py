@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, OUTPUT_TOKENS, TOKENS, Bucket
-from tollbook.usage._convention import Convention, Field
-from tollbook.usage._read import read
-from tollbook.usage._usage import Part, Source, Usage
-from tollbook.usage._write import merge, selectors, write
+from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook.usage._buckets import (
+        BUCKETS,
+        CACHE_READS,
+        CACHE_WRITES,
+        INPUT_TOKENS,
+        OUTPUT_TOKENS,
+        TOKENS,
+        Bucket,
+    )
+    from tollbook.usage._convention import Convention, Field
     from tollbook.usage._conventions import CONVENTIONS
+    from tollbook.usage._read import read
+    from tollbook.usage._usage import Part, Source, Usage
+    from tollbook.usage._write import merge, selectors, write
 
 __all__ = [
     "BUCKETS",
@@ -33,10 +42,12 @@ __all__ = [
     "write",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "CONVENTIONS":  # late: reading the first usage loads them, importing does not
-        from tollbook.usage import _conventions
-
-        return _conventions.CONVENTIONS
-    raise AttributeError(f"module 'tollbook.usage' has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    _buckets="BUCKETS CACHE_READS CACHE_WRITES INPUT_TOKENS OUTPUT_TOKENS TOKENS Bucket",
+    _convention="Convention Field",
+    _conventions="CONVENTIONS",
+    _read="read",
+    _usage="Part Source Usage",
+    _write="merge selectors write",
+)
