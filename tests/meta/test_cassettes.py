@@ -110,4 +110,4 @@ def _value(node: ast.expr, text: str) -> Decimal:
         ast.Mult: lambda: left * right,
         ast.Div: lambda: left / right,
     }
-    return operations[type(node.op)]()  # type: ignore[no-any-return]
+    return operations[type(node.op)]()

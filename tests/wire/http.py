@@ -33,7 +33,7 @@ class Request:
             return body
         if kind.startswith("multipart/"):
             message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.content)
-            return dict(_field(part) for part in message.get_payload() if not part.get_filename())  # type: ignore[union-attr,arg-type]
+            return dict(_field(part) for part in message.get_payload() if not part.get_filename())
         return {}
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class Request:
 
 
 def _field(part: Message) -> tuple[str, Any]:
-    text = part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    text = part.get_payload(decode=True).decode()
     return str(part.get_param("name", header="content-disposition")), {"true": True, "false": False}.get(text, text)
 
 

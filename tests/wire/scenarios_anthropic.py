@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tests.wire.clients import anthropic_client, anthropic_with, bedrock_client, foundry_client, vertex_client
 from tests.wire.scenarios import Delivery, Scenario, scenario
 from tests.wire.seen import seen
-from tests.wire.styles import Call, Style, _astreaming, _streaming
+from tests.wire.styles import Call, Style, areading, reading
 
 ONCE = anthropic_with(max_retries=0)
 HASTY = anthropic_with(max_retries=0, timeout=0.3)
@@ -146,7 +146,7 @@ SCENARIOS: list[Scenario] = [
               delivery=Delivery(chunks="odd", gzip=True)),
     *scenario("anthropic-streaming-unread", STREAM, CLAUDE, streaming, "streaming-unread", delivery=HELD,
               status="abandoned", model=None, input_tokens="estimated", details={}, **CUT),
-    *scenario("anthropic-raw-events", STREAM, CLAUDE, streaming, Style(_streaming(_events), _astreaming(_aevents))),
+    *scenario("anthropic-raw-events", STREAM, CLAUDE, streaming, Style(reading(_events), areading(_aevents))),
     # beta
     *scenario("anthropic-beta", PLAIN, CLAUDE, beta),
     *scenario("anthropic-beta-stream", STREAM, CLAUDE, beta, "stream"),

@@ -208,7 +208,7 @@ async def _araw_stream(call: Call) -> Any:
     return {**_head(response), "chunks": await _adrain(await _parsed(response))}
 
 
-def _streaming(read: Callable[[Any], Any]) -> Callable[[Call], Any]:
+def reading(read: Callable[[Any], Any]) -> Callable[[Call], Any]:
     def inside(call: Call) -> Any:
         with call() as response:
             return {**_head(response), "read": seen(read(response))}
@@ -216,7 +216,7 @@ def _streaming(read: Callable[[Any], Any]) -> Callable[[Call], Any]:
     return inside
 
 
-def _astreaming(read: Callable[[Any], Awaitable[Any]]) -> Callable[[Call], Awaitable[Any]]:
+def areading(read: Callable[[Any], Awaitable[Any]]) -> Callable[[Call], Awaitable[Any]]:
     async def inside(call: Call) -> Any:
         async with call() as response:
             return {**_head(response), "read": seen(await read(response))}
@@ -310,12 +310,12 @@ STYLES = {
     "raw": Style(_raw, _araw),
     "raw-unparsed": Style(_raw_unparsed, _araw_unparsed),
     "raw-stream": Style(_raw_stream, _araw_stream),
-    "streaming-parse": Style(_streaming(lambda r: r.parse()), _astreaming(_aparse)),
-    "streaming-parse-stream": Style(_streaming(lambda r: _drain(r.parse())), _astreaming(_parse_stream)),
-    "streaming-lines": Style(_streaming(lambda r: list(r.iter_lines())), _astreaming(_alines)),
-    "streaming-bytes": Style(_streaming(lambda r: b"".join(r.iter_bytes())), _astreaming(_abytes)),
-    "streaming-text": Style(_streaming(lambda r: r.text()), _astreaming(_atext)),
-    "streaming-unread": Style(_streaming(lambda r: None), _astreaming(_nothing)),
+    "streaming-parse": Style(reading(lambda r: r.parse()), areading(_aparse)),
+    "streaming-parse-stream": Style(reading(lambda r: _drain(r.parse())), areading(_parse_stream)),
+    "streaming-lines": Style(reading(lambda r: list(r.iter_lines())), areading(_alines)),
+    "streaming-bytes": Style(reading(lambda r: b"".join(r.iter_bytes())), areading(_abytes)),
+    "streaming-text": Style(reading(lambda r: r.text()), areading(_atext)),
+    "streaming-unread": Style(reading(lambda r: None), areading(_nothing)),
     "helper": Style(_helper, _ahelper),
     "helper-final": Style(_helper_final, _ahelper_final),
     "helper-break": Style(_helper_break, _ahelper_break),
