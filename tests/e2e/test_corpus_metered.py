@@ -1,7 +1,8 @@
-"""Recorded traffic of other projects, metered: the ledger has the usage that the corpus' index states, and its price."""
+"""Recorded traffic of other projects, metered: the ledger has the usage that the index states, and its price."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -57,11 +58,8 @@ def test_what_was_recorded_is_metered_to_the_last_token_and_priced_to_the_last_d
         if isinstance(recorded, Skipped):
             continue
         before = len(written)
-        with wire.play([recorded.exchange]) as play:
-            try:
-                corpus.replay(recorded, play)
-            except (openai.APIError, anthropic.APIError):
-                pass
+        with wire.play([recorded.exchange]) as play, contextlib.suppress(openai.APIError, anthropic.APIError):
+            corpus.replay(recorded, play)
         outcome = check(recorded, written[before:])
         outcomes[outcome] += 1
         if outcome not in KNOWN:
@@ -93,7 +91,7 @@ def check(recorded: Recorded, records: list[Record]) -> str:
         sums = (found.input_tokens, found.output_tokens) == (expected.input_tokens, expected.output_tokens)
         return "metered by the models that it was routed to" if sums else f"{found} instead of {expected}"
     tools = {name: n for name, n in found.quantities.items() if name not in expected.quantities}
-    beside = CONVENTIONS[convention].beside and not (found.parts == expected.parts)
+    beside = CONVENTIONS[convention].beside and found.parts != expected.parts
     if {**expected.quantities, **tools} != found.quantities or set(tools) - {
         "web_search",
         "file_search",

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-import tollbook
 from tests.wire.scenarios import SCENARIOS, Billed, Scenario
 from tests.wire.server import Wire
+
+import tollbook
 from tollbook import _runtime
 from tollbook.spans import Record
 from tollbook.usage import CACHE_READS, CACHE_WRITES
