@@ -45,6 +45,15 @@ def test_columns_go_in_their_order_until_the_rest_fits() -> None:
     assert heading(29) == heading(5) == ["name", "n"]
 
 
+def test_long_names_are_folded_before_a_column_goes_and_no_further_than_it_takes() -> None:
+    heads = [Column("name"), Column("one", "number", droppable=1)]
+    rows = [["x" * 30, "1" * 5]]
+    assert table(Screen(37), heads, rows).splitlines()[2] == "x" * 30 + "  11111"
+    assert table(Screen(35), heads, rows).splitlines()[2:] == ["x" * 28 + "  11111", "xx"]
+    assert table(Screen(31), heads, rows).splitlines()[2:] == ["x" * 24 + "  11111", "x" * 6]
+    assert table(Screen(30), heads, rows).splitlines()[2:] == ["x" * 24, "x" * 6]
+
+
 def test_a_sentence_is_wrapped_between_words() -> None:
     assert paragraph(Screen(12), "one two three four") == "one two\n  three four"
     assert paragraph(Screen(), "one two three four", "red") == "one two three four"

@@ -318,9 +318,13 @@ def test_without_a_zone_days_are_those_of_the_machine(store: Store) -> None:
 
 
 @pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31", "1900-01-01"])
-def test_moments_that_no_ledger_can_hold_are_the_earliest_and_the_latest(text: str, store: Store) -> None:
+def test_moments_that_no_ledger_can_hold_are_before_or_after_all(text: str, store: Store) -> None:
     put(store, call())
-    assert report(store, since=min(text, "2000-01-01"), until=max(text, "2100-01-01"), timezone="utc").total.calls == 1
+    for by in (["model"], ["day"], ["name"]):
+        since, until = min(text, "2000-01-01"), max(text, "2100-01-01")
+        assert report(store, by=by, since=since, until=until, timezone="utc").total.calls == 1
+        assert report(store, by=by, since=until, timezone="utc").total.calls == 0
+        assert report(store, by=by, until=since, timezone="utc").total.calls == 0
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ _AGE = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
-"""What a ledger can hold: the years 1677 to 2262."""
+"""What a ledger can hold: the years 1677 to 2262. Days can't be counted to the end of 9999."""
 
 
 def zone(name: str | None) -> tzinfo | None:
