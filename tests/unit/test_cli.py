@@ -48,9 +48,11 @@ def test_small_costs_are_shown_and_the_points_of_money_stand_below_each_other(le
 
 
 def test_what_the_total_leaves_out_is_said_below_it(ledger: Path) -> None:
+    assumed = Cost(total=10**6, status="estimated")
     put(
         ledger,
         priced("sure", 10**9),
+        call(response_model="assumed", usage=Usage({"input": 5}), cost=assumed),
         call(response_model="new", usage=Usage({"input": 37, "output": 4}), cost=Cost(total=None, status="unpriced")),
         call(response_model="cut", usage=Usage({"input": 5}, source="estimated"), cost=Cost(total=10**6)),
         call(response_model="mute", usage=None, cost=None),
@@ -60,12 +62,13 @@ def test_what_the_total_leaves_out_is_said_below_it(ledger: Path) -> None:
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
     assert rows["new"][-1] == "unpriced"
     assert rows["cut"][2:6] == ["~5", "0", "~0", "~$0.000001"]
+    assert rows["assumed"][2:6] == ["5", "0", "0", "~$0.000001"], "of this, only the price is"
     assert rows["mute"][2:] == ["?", "?", "?", "unknown"]
     assert rows["down"][2:] == ["-", "-", "-", "-"]
-    assert rows["total"][-2] == "~$0.001001+"
+    assert rows["total"][-2] == "~$0.001002+"
     assert "+ unpriced: 1 call with 41 tokens, in no sum of money" in text
     assert "? unknown: 1 call told no usage" in text
-    assert "~ estimated: 1 call, $0.000001 of the total" in text
+    assert "~ estimated: 2 calls, $0.000002 of the total" in text
     assert "failed: 1 call" in text
 
 
@@ -230,7 +233,7 @@ def test_a_cost_that_another_span_replaces_is_in_parentheses(ledger: Path) -> No
     records[0].bills, records[0].covers, records[0].cost = True, True, Cost(total=5 * 10**9, status="manual")
     put(ledger, *records)
     text = said("trace")
-    assert "1 call, 0 tokens, $0.005;" in text
+    assert "1 call, usage unknown, $0.005;" in text
     assert "($0.00000000003)" in text
 
 

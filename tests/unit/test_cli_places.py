@@ -210,6 +210,11 @@ def test_help_fits_into_80_columns(command: tuple[str, ...], option: str) -> Non
     text = said(*command, option, COLUMNS="80")
     assert text.startswith("Usage: ")
     assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.replace("[ARGS]...", "").replace("... day by day", ""), "no sentence is cut"
+    assert "\\b" not in text
+    for line in text.splitlines():
+        # An example stands on a line of its own.
+        assert line.count("tollbook ") < 2
 
 
 def test_doctor_says_what_is_metered_and_how_the_ledger_is(ledger: Path) -> None:

@@ -42,7 +42,7 @@ class _Command(click.Command):
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "--version", message="tollbook %(version)s")
 def main() -> None:
-    r"""What every LLM call costs.
+    """What every LLM call costs.
 
     \b
     1. Put this into a program, before it makes calls with openai or anthropic:
@@ -56,7 +56,7 @@ def main() -> None:
 
     The ledger is a file in your data directory; TOLLBOOK_STORE or --store name another one. Nothing leaves this
     machine. To see all of it work without a key: tollbook demo
-    """
+    """  # noqa: D301 - click wants the character
 
 
 def _store_option(function: Any) -> Any:
@@ -122,19 +122,19 @@ def report(
     form: str | None,
     store: str | None,
 ) -> None:
-    r"""What was spent, by provider and model, by day, by whatever you like.
+    """What was spent, by provider and model, by day, and so on.
 
     Tokens of `cached` are part of `input`. A `~` marks what is estimated, a `+` a sum from which something is
     missing because it has no known price, and a `?` what is not known, which is never shown as 0.
 
     \b
     Examples:
-      tollbook report                                  by provider and model, all time
-      tollbook report --by day --since 7d              the last week, day by day
-      tollbook report --by month,provider --csv        for a spreadsheet
-      tollbook report --by attribute.cost.feature      by an attribute that programs set
-      tollbook report --by trace --since today --top 5 the most expensive traces of today
-    """
+      tollbook report                               by provider and model
+      tollbook report --by day --since 7d           the last week, day by day
+      tollbook report --by month,provider --csv     for a spreadsheet
+      tollbook report --by attribute.cost.feature   by what programs say
+      tollbook report --by trace --top 5            the most expensive traces
+    """  # noqa: D301 - click wants the character
     from tollbook.cli._text import say, screen
     from tollbook.reports import report as make
 
@@ -165,7 +165,7 @@ def report(
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @_store_option
 def trace(trace_id: str, form: str | None, store: str | None) -> None:
-    r"""One trace as a tree: each call with its tokens, cost and time.
+    """One trace as a tree: each call with its tokens, cost and time.
 
     ID is the trace's id or enough of its beginning; `last`, the default, is the newest. A cost in parentheses is
     not counted, since a span above it says what all of it cost.
@@ -175,7 +175,7 @@ def trace(trace_id: str, form: str | None, store: str | None) -> None:
       tollbook trace
       tollbook trace 18ea3ed117dac071
       tollbook report --by trace          to find an id
-    """
+    """  # noqa: D301 - click wants the character
     from tollbook.spans import Trace
 
     opened = _open(store)
@@ -215,10 +215,10 @@ def _find(store: Store, beginning: str) -> str:
 @click.option("--json", "form", flag_value="json", help="JSON.")
 @_store_option
 def doctor(form: str | None, store: str | None) -> None:
-    """What works here and what does not: SDKs, patches, ledger, spool, prices.
+    """What works here and what does not.
 
-    It imports the SDKs that are installed, to see whether they can be metered, and calls nobody. Exit code 1 if
-    something needs your attention.
+    It looks at SDKs, patches, the ledger, its spool and the price list. It imports the SDKs that are installed, to see
+    whether they can be metered, and calls nobody. Exit code 1 if something needs your attention.
     """
     from tollbook.cli._doctor import as_text, examine
 

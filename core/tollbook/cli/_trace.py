@@ -47,14 +47,13 @@ def as_text(trace: Trace, screen: Screen) -> str:
         heads.pop()
         rows = [row[:-1] for row in rows]
     began = datetime.fromtimestamp(spans[0].start_time_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-    usage = info.token_usage or {}
-    known = show(info.total_cost) if info.total_cost is not None else "cost unknown"
+    usage = info.token_usage
+    used = "usage unknown" if usage is None else f"{usage['total_tokens']:,} tokens"
+    cost = "cost unknown" if info.total_cost is None else show(info.total_cost)
     noted = [paragraph(screen, text, "yellow") for text in _notes(spans, info.unpriced_calls)]
     said = [
         screen.paint(f"trace {info.trace_id}", "bold"),
-        paragraph(
-            screen, f"{counted(info.llm_calls)}, {usage.get('total_tokens', 0):,} tokens, {known}; began {began}"
-        ),
+        paragraph(screen, f"{counted(info.llm_calls)}, {used}, {cost}; began {began}"),
         "",
         table(screen, heads, rows),
         *([""] if noted else []),

@@ -32,7 +32,7 @@ def tokens(row: ReportRow, number: int) -> str:
     """A number of tokens, marked where an estimate is in it, or that nothing is known, since that is not 0."""
     if not row.known_calls:
         return "-" if row.calls == row.failed_calls else "?"
-    return f"{'~' if row.estimated_calls else ''}{number:,}"
+    return f"{'~' if row.estimated_usage_calls else ''}{number:,}"
 
 
 def cost(row: ReportRow, amount: str | None = None) -> str:

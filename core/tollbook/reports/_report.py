@@ -34,6 +34,7 @@ COLUMNS = (
     "output_cost_usd",
     "known_calls",
     "estimated_calls",
+    "estimated_usage_calls",
     "estimated_cost_usd",
     "unpriced_calls",
     "unpriced_tokens",
@@ -64,6 +65,8 @@ class ReportRow(msgspec.Struct, kw_only=True):
     output_cost: Decimal | None = None
     estimated_calls: int = 0
     """Calls whose usage is estimated, or whose price was assumed; they are in the cost."""
+    estimated_usage_calls: int = 0
+    """Those of them whose usage is estimated."""
     estimated_cost: Decimal = Decimal(0)
     """USD, part of `cost`."""
     unpriced_calls: int = 0
@@ -256,6 +259,7 @@ def _row(key: tuple[str | None, ...], parts: Sequence[Row], others: int = 0) -> 
         input_cost=usd("input_cost"),
         output_cost=usd("output_cost"),
         estimated_calls=sum(p.estimated for p in parts),
+        estimated_usage_calls=sum(p.calls for p in parts if p.key["source"] == "estimated"),
         estimated_cost=to_usd(sum(p.estimated_cost for p in parts)),
         unpriced_calls=sum(p.unpriced + p.partial for p in parts),
         unpriced_tokens=sum(p.unpriced_tokens for p in parts),
