@@ -42,7 +42,9 @@ def two_calls(wire: Wire) -> str:
 def printed(name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The lines that an example prints."""
     capsys.readouterr()
-    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    names = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    if "client" in names:
+        names["client"].close()  # as the end of the program would
     return capsys.readouterr().out.splitlines()
 
 
