@@ -73,7 +73,7 @@ def workloads() -> list[tuple[str, int, Callable[[], object]]]:
     other = anthropic.Anthropic(api_key="none", http_client=http)
     asked = {"include_usage": True}
     return [
-        ("openai chat", 200, lambda: one.chat.completions.create(model="gpt-4o", messages=MESSAGES)),
+        ("openai chat", 100, lambda: one.chat.completions.create(model="gpt-4o", messages=MESSAGES)),
         (
             "openai stream of 200 chunks",
             10,
@@ -88,7 +88,7 @@ def workloads() -> list[tuple[str, int, Callable[[], object]]]:
         ),
         (
             "anthropic message",
-            200,
+            100,
             lambda: other.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=MESSAGES),
         ),
     ]

@@ -26,6 +26,7 @@ import stub
 from reference import Reference
 
 ROUNDS = 60
+SDK_ROUNDS = 9
 CALLS = 400
 """Less than a batch of the drain, so that a round is a burst of calls and then its drain, not a fight for the GIL."""
 
@@ -150,7 +151,7 @@ def sdk(folder: Path) -> list[dict[str, Any]]:
     tollbook.autolog(disable=True)
     for name, number, work in workloads():
         bare, ours = [], []
-        for round_ in range(ROUNDS):
+        for round_ in range(SDK_ROUNDS):
             b = _timed(lambda w=work, n=number: _repeat(w, n), lambda: None)  # type: ignore[misc]
             tollbook.autolog()
             o = _timed(lambda w=work, n=number: _repeat(w, n), tollbook.flush)  # type: ignore[misc]
