@@ -6,7 +6,7 @@ tollbook report --by attribute.cost.agent
 import tollbook
 
 with tollbook.span("summarise", kind="llm", model="my-own-model") as span:
-    # What the call used and cost: these three tokens attributes and the cost count in totals.
+    # What the call used and cost; this is what counts in totals.
     span.set_attribute("llm.tokens.input", 1500)
     span.set_attribute("llm.tokens.output", 350)
     span.set_attribute("llm.tokens.total", 1850)
