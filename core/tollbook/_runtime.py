@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from tollbook.pricing import Card
     from tollbook.spans import Trace
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _ledger: Ledger | None = None
+_opening = False
 _url: str | None = None
 
 
@@ -44,27 +45,50 @@ def configure(store: str | Path | None = None) -> None:
 
 def start() -> Ledger:
     """The ledger of this process, opened at first use."""
-    global _ledger
     with _lock:
-        if _ledger is None:
-            from tollbook import pricing
-            from tollbook.ledger import Ledger
+        return _open() if _ledger is None else _ledger
 
-            _ledger = Ledger(_url)
-            _sink.sink = _ledger.append
-            if _write_card not in pricing.on_new_card:
-                pricing.on_new_card.append(_write_card)
-            for card in pricing.cards():
-                _write_card(card)  # those that this process uses already
-        return _ledger
+
+def begin() -> None:
+    """Open the ledger for a record that is waiting for it, if that is possible here.
+
+    The garbage collector may run anywhere, also in here, and end the call of a stream that was dropped. Then the ledger
+    is being opened further up in this very thread, or by one that waits for an import which this one is in the midst
+    of. Whoever opens it takes the record along.
+    """
+    if _lock.acquire(timeout=1.0):
+        try:
+            if _ledger is None and not _opening:
+                _open()
+        finally:
+            _lock.release()
+
+
+def _open() -> Ledger:
+    global _ledger, _opening
+    _opening = True
+    try:
+        from tollbook import pricing
+        from tollbook.ledger import Ledger
+
+        opened = _ledger = Ledger(_url)
+        _sink.sink = opened.append
+        if _write_card not in pricing.on_new_card:
+            pricing.on_new_card.append(_write_card)
+        for card in pricing.cards():
+            _write_card(card)  # those that this process uses already
+    finally:
+        _opening = False
+    _sink.pass_on()
+    return opened
 
 
 def _close() -> None:
     global _ledger
     _sink.sink = _sink.first
-    if _ledger is not None:
-        _ledger.close()
-        _ledger = None
+    ledger, _ledger = _ledger, None
+    if ledger is not None:
+        ledger.close()
 
 
 _warming: threading.Thread | None = None
@@ -152,8 +176,8 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock  # another thread of the parent may hold the old one
-    _lock = threading.Lock()
+    global _lock, _opening  # another thread of the parent may hold the old one
+    _lock, _opening = threading.RLock(), False
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from collections.abc import Callable
 
 from tollbook import _guard
@@ -11,11 +12,27 @@ from tollbook.spans._record import Record
 Sink = Callable[[Record], None]
 
 
+waiting: deque[Record] = deque(maxlen=1000)
+"""Records that were finished while the runtime was starting, in a place that could not wait for it."""
+
+
 def first(record: Record) -> None:
     """Start the runtime, and give it the record."""
+    waiting.append(record)
     # The runtime lies above this layer, so it is found by name, and puts itself in `sink`.
-    importlib.import_module("tollbook._runtime").start()
-    sink(record)
+    importlib.import_module("tollbook._runtime").begin()
+    if sink is not first:
+        pass_on()
+
+
+def pass_on() -> None:
+    """Give the sink what was waiting for it."""
+    while waiting:
+        try:
+            record = waiting.popleft()
+        except IndexError:  # another thread was faster
+            return
+        sink(record)
 
 
 sink: Sink = first
