@@ -286,6 +286,7 @@ async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes
     _read(call, None)
 
 
+@_guard.guarded
 def _read(call: Call, error: BaseException | None) -> None:
     """Nothing more comes, of which httpx (unlike httpx2) tells the response only if there was no error."""
     call.reading = False

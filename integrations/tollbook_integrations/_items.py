@@ -9,6 +9,7 @@ from typing import Any
 from tollbook import _guard
 from tollbook.spans import Call
 from tollbook_integrations._body import KEY, finish
+from tollbook_integrations._pending import pending
 
 Json = dict[str, Any]
 
@@ -93,3 +94,11 @@ def hide_unread(response: Any, data: Any) -> None:
         data.pop("usage", None)
     elif not data.get("choices"):
         call.hide_chunk = True
+
+
+@_guard.guarded
+def link_unclaimed(kwargs: Json) -> None:
+    """Keep from the host what only we asked for, though its response could not be followed."""
+    call = pending.get()
+    if call is not None and call.injected:
+        kwargs["response"].extensions.setdefault(KEY, call)

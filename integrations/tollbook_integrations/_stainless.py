@@ -24,7 +24,7 @@ from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import WORDS, Origin, provider_at, region_at
-from tollbook_integrations._items import hide_unread, streams, streams_async
+from tollbook_integrations._items import hide_unread, link_unclaimed, streams, streams_async
 from tollbook_integrations._pending import apart, pending, reset
 
 Json = dict[str, Any]
@@ -316,6 +316,7 @@ class Stainless:
                 if call.record.stream:
                     open_streams[id(call)] = call
         except Exception:  # noqa: BLE001 - the guard
+            link_unclaimed(kwargs)
             _guard.report("tollbook_integrations.claim")
             return None
         return call
