@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import getrandbits
 from time import perf_counter_ns, time_ns
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tollbook import _guard, tokens, usage
 from tollbook.spans import _sink
@@ -18,8 +19,8 @@ from tollbook.usage import Usage
 Json = dict[str, Any]
 Counted = Callable[[Json], dict[str, int] | None]
 
-open_streams: dict[int, Call] = {}
-"""Calls whose answer is still being read, so that they can be ended when the program exits."""
+open_streams: WeakValueDictionary[int, Call] = WeakValueDictionary()
+"""Calls whose answer is still being read, so that they can be ended when the program exits. The response holds them."""
 
 _STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only"})
 
