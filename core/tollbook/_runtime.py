@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tollbook import _guard
@@ -11,6 +13,7 @@ from tollbook._paths import store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tollbook.ledger import Ledger, Store
@@ -92,18 +95,49 @@ def _close() -> None:
 
 
 _warming: threading.Thread | None = None
+_loaded = False
+_late: deque[Callable[[], object]] = deque()
 
 
 def warm() -> None:
     """Load the ledger and the price list in the background, while the first request is on its way."""
     global _warming
     if _warming is None:
-        _warming = threading.Thread(target=_load, name="tollbook-warm", daemon=True)
-        _warming.start()
+        thread = threading.Thread(target=_load, name="tollbook-warm", daemon=True)
+        with contextlib.suppress(RuntimeError):  # no thread to spare: they are loaded when they are needed
+            thread.start()
+            _warming = thread
+
+
+def when_loaded(action: Callable[[], object]) -> None:
+    """Do `action` now, or as soon as the ledger and the price list are loaded.
+
+    For what the garbage collector starts: it runs anywhere, also in the midst of the import of a module that the action
+    needs, and would find that module half done.
+    """
+    _late.append(action)
+    if _loaded or _warming is None:
+        _catch_up()
+
+
+def _catch_up() -> None:
+    while _late:
+        try:
+            action = _late.popleft()
+        except IndexError:  # another thread was faster
+            return
+        action()
+
+
+def _load() -> None:
+    global _loaded
+    _load_all()
+    _loaded = True
+    _catch_up()
 
 
 @_guard.guarded
-def _load() -> None:
+def _load_all() -> None:
     from tollbook import pricing, usage
 
     start()
@@ -128,6 +162,8 @@ def _write_card(card: Card) -> None:
 
 def store() -> Store:
     """The store of this process, with everything in it that has been recorded so far, by any process."""
+    if _warming is not None and not _loaded:
+        _warming.join(5.0)
     ledger = start()
     ledger.store.drain()
     return ledger.store
@@ -176,8 +212,9 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _opening  # another thread of the parent may hold the old one
-    _lock, _opening = threading.RLock(), False
+    global _lock, _opening, _loaded  # another thread of the parent may hold the old one
+    _lock, _opening, _loaded = threading.RLock(), False, True
+    _late.clear()  # the parent's
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tollbook import _guard
+from tollbook._runtime import when_loaded
 from tollbook.spans import Call, status_of
 
 KEY = "tollbook.call"
@@ -129,7 +131,13 @@ class _Dropped:
         self._call = call
 
     def __del__(self) -> None:
-        finish(self._call)
+        _dropped(self._call)
+
+
+@_guard.guarded
+def _dropped(call: Call) -> None:
+    if not call.ended:
+        when_loaded(functools.partial(finish, call))
 
 
 def follow(call: Call, response: Any) -> None:
@@ -230,10 +238,10 @@ def _subclass(base: Any) -> type:
             return chunks if call is None else _atee(call, chunks)
 
         def __reduce_ex__(self, protocol: Any) -> Any:
-            # A copy has no call, and is of the class that its original really is.
+            # A copy has no call, and is of the class that its original really is; newer protocols check that it is not.
             self.__class__ = base
             try:
-                return base.__reduce_ex__(self, protocol)
+                return base.__reduce_ex__(self, min(protocol, 1))
             finally:
                 self.__class__ = Metered
 

@@ -57,6 +57,7 @@ def _items(call: Call, items: Iterator[Any]) -> Iterator[Any]:
                 call.hide_chunk = False
             elif call.first or not _only_usage(item):
                 yield item
+        finish(call)  # which the closing of the response has done already, unless it could not be followed
     except Exception as error:
         finish(call, error)
         raise
@@ -69,6 +70,7 @@ async def _items_async(call: Call, items: AsyncIterator[Any]) -> AsyncIterator[A
                 call.hide_chunk = False
             elif call.first or not _only_usage(item):
                 yield item
+        finish(call)  # which the closing of the response has done already, unless it could not be followed
     except Exception as error:
         finish(call, error)
         raise
