@@ -136,6 +136,7 @@ class _Dropped:
 
 @_guard.guarded
 def _dropped(call: Call) -> None:
+    """Nobody reads on; most likely it is the garbage collector that says so."""
     if not call.ended:
         when_loaded(functools.partial(finish, call))
 
@@ -195,7 +196,10 @@ def _closed(response: Any, base: type) -> None:
     if call.reading:
         call.closed = True  # the last bytes, or the error that ended them, are still on their way through us
         return
-    finish(call, error if error is not None and _concerns(error) else None)
+    if isinstance(error, GeneratorExit):
+        _dropped(call)
+    else:
+        finish(call, error if error is not None and _concerns(error) else None)
 
 
 def _concerns(error: BaseException) -> bool:
@@ -203,8 +207,6 @@ def _concerns(error: BaseException) -> bool:
 
     That is so if it just passes through the SDK's stream, whatever raised it there, or if it ends the whole task.
     """
-    if isinstance(error, GeneratorExit):
-        return False
     trace = error.__traceback__
     streaming = trace is not None and trace.tb_frame.f_code.co_name == "__stream__"
     return streaming or status_of(error) == "cancelled"
@@ -298,5 +300,7 @@ async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes
 def _read(call: Call, error: BaseException | None) -> None:
     """Nothing more comes, of which httpx (unlike httpx2) tells the response only if there was no error."""
     call.reading = False
-    if error is not None or call.closed:
-        finish(call, None if isinstance(error, GeneratorExit) else error)
+    if isinstance(error, GeneratorExit):
+        _dropped(call)
+    elif error is not None or call.closed:
+        finish(call, error)

@@ -148,16 +148,19 @@ def test_whatever_function_of_ours_fails_the_host_sees_what_it_saw_without_us(
     for failing in places:
         caplog.clear()
         _guard.failures.clear()
+        faults: list[Fault] = []
 
-        def fail(place: Place, failing: Place = failing) -> None:
+        def fail(place: Place, failing: Place = failing, faults: list[Fault] = faults) -> None:
             if place == failing:
-                raise Fault("content of a prompt")
+                faults.append(Fault("content of a prompt"))
+                raise faults[-1]
 
         with traced(fail):
             shown = scenario.against(wire)
         where = f"{failing[0].co_qualname}, line {failing[1]}"
         assert shown == bare, where
-        assert sum(_guard.failures.values()) > 0, where
+        # The collector comes when it wants, so some places are not come to again.
+        assert (sum(_guard.failures.values()) > 0) is bool(faults), where
         warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
         assert len(warnings) == len(_guard.failures), f"once per place: {where}"
         assert not any("content" in record.getMessage() for record in warnings)
