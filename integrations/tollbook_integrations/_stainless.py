@@ -126,8 +126,7 @@ class Stainless:
                 self._states[place] = "failed: the SDK has no such method"
                 continue
             self._states[place] = "failed"
-            put = _patch.wrap if name == "request" else _patch.replace
-            put(owner, name, ours)
+            _patch.replace(owner, name, ours)
             self._states[place] = "on"
         # Whoever asks for a chunk more than the host did must be able to hide it.
         self._hides = all(how == "on" for place, how in self._states.items() if not place.endswith(".request"))
@@ -245,53 +244,59 @@ class Stainless:
             call.record.flags += ("may_be_billed",)
         call.end(status, type(error).__name__)
 
-    def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        stream = bool(kwargs.get("stream"))
-        call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
-        if call is None:
-            if pending.get() is None:
-                return wrapped(*args, **kwargs)
-            with apart():
-                return wrapped(*args, **kwargs)
-        sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-        token = pending.set(call)
-        try:
-            result = wrapped(*sent[0], **sent[1])
-        except BaseException as error:
-            pending.reset(token)
-            if not self._refused(client, call, error):
-                self._failed(call, error)
-                raise
-        else:
-            pending.reset(token)
-            if not call.claimed:
-                call.end()
-            return result
-        return self._request(wrapped, client, args, kwargs)  # now as the host asked
+    def _request(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            stream = bool(kwargs.get("stream"))
+            call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
+            if call is None:
+                if pending.get() is None:
+                    return original(client, *args, **kwargs)
+                with apart():
+                    return original(client, *args, **kwargs)
+            sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
+            token = pending.set(call)
+            try:
+                result = original(client, *sent[0], **sent[1])
+            except BaseException as error:
+                pending.reset(token)
+                if not self._refused(client, call, error):
+                    self._failed(call, error)
+                    raise
+            else:
+                pending.reset(token)
+                if not call.claimed:
+                    call.end()
+                return result
+            return request(client, *args, **kwargs)  # now as the host asked
 
-    async def _arequest(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Json) -> Any:
-        stream = bool(kwargs.get("stream"))
-        call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
-        if call is None:
-            if pending.get() is None:
-                return await wrapped(*args, **kwargs)
-            with apart():
-                return await wrapped(*args, **kwargs)
-        sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-        token = pending.set(call)
-        try:
-            result = await wrapped(*sent[0], **sent[1])
-        except BaseException as error:
-            reset(token)
-            if not self._refused(client, call, error):
-                self._failed(call, error)
-                raise
-        else:
-            reset(token)
-            if not call.claimed:
-                call.end()
-            return result
-        return await self._arequest(wrapped, client, args, kwargs)
+        return request
+
+    def _arequest(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            stream = bool(kwargs.get("stream"))
+            call = self._begin(client, args[1] if len(args) > 1 else kwargs.get("options"), stream) if self.on else None
+            if call is None:
+                if pending.get() is None:
+                    return await original(client, *args, **kwargs)
+                with apart():
+                    return await original(client, *args, **kwargs)
+            sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
+            token = pending.set(call)
+            try:
+                result = await original(client, *sent[0], **sent[1])
+            except BaseException as error:
+                reset(token)
+                if not self._refused(client, call, error):
+                    self._failed(call, error)
+                    raise
+            else:
+                reset(token)
+                if not call.claimed:
+                    call.end()
+                return result
+            return await request(client, *args, **kwargs)
+
+        return request
 
     # -- what is answered -------------------------------------------------------------------------------------------
 
