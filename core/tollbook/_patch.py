@@ -65,7 +65,7 @@ def is_ours(function: Any) -> bool:
 
 
 def wrap(owner: type, name: str, wrapper: Wrapper) -> bool:
-    """Wrap method `name` of `owner` by a wrapt wrapper: for the outermost point, where other tools' wrappers meet.
+    """Wrap method `name` of `owner` by a wrapt wrapper: for points that are passed a few times, of any kind.
 
     Returns:
         False if it is wrapped already.
