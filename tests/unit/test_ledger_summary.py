@@ -302,8 +302,8 @@ def test_a_day_of_23_hours() -> None:
 
 
 @given(
-    st.lists(st.integers(-(2**70), 2**70), min_size=4, max_size=4),
-    st.lists(st.integers(0, 2**40), min_size=6, max_size=6),
+    st.lists(st.integers(-(2**70), 2**70), min_size=len(_sums.MONEY), max_size=len(_sums.MONEY)),
+    st.lists(st.integers(0, 2**40), min_size=len(_sums.COUNTS), max_size=len(_sums.COUNTS)),
 )
 def test_columns_of_a_roll_up_lose_nothing(money: list[int], counts: list[int]) -> None:
     values = [*counts, *money]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))"
-_ROLL_UP = "INSERT INTO rollup VALUES (?, ?, {}) ON CONFLICT (hour, series) DO UPDATE SET {}".format(
+_ROLL_UP = "INSERT INTO rollup (hour, series, {}) VALUES (?, ?, {}) ON CONFLICT (hour, series) DO UPDATE SET {}".format(
+    ", ".join(_sums.COLUMNS),
     ", ".join("?" * len(_sums.COLUMNS)),
     ", ".join(f"{name} = {name} + excluded.{name}" for name in _sums.COLUMNS),
 )
@@ -74,8 +75,13 @@ def store(database: sqlite3.Connection, series: SeriesIds, records: list[Record]
     database.execute("RELEASE batch")
     totals = _add_up(records, rows)
     settle(database, records, totals)
-    database.executemany(_ROLL_UP, [(*key, *_sums.to_columns(sums)) for key, sums in totals.items()])
+    roll_up(database, totals)
     return records, refused
+
+
+def roll_up(database: sqlite3.Connection, totals: _sums.Totals) -> None:
+    """Add `totals` to the roll-ups; what they count less is negative."""
+    database.executemany(_ROLL_UP, [(*key, *_sums.to_columns(sums)) for key, sums in totals.items()])
 
 
 def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[Record]]:

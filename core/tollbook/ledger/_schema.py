@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tollbook.ledger import _sums
 from tollbook.ledger._errors import StoreError
 
 if TYPE_CHECKING:
@@ -12,6 +11,12 @@ if TYPE_CHECKING:
 
 APPLICATION = 0x746F6C6C
 """What marks a SQLite file as a ledger (`PRAGMA application_id`): "toll"."""
+
+
+_M001_SUMS = (
+    *("calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+    *(f"{name}_cost_{unit}" for name in ("input", "output", "other", "total") for unit in ("micro", "pico")),
+)
 
 
 def m001(database: sqlite3.Connection) -> None:
@@ -31,7 +36,7 @@ def m001(database: sqlite3.Connection) -> None:
         # Sums over the spans whose bill counts, by the hour of their start; always equal to what they sum up.
         f"""CREATE TABLE rollup (
             hour INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series (id),
-            {", ".join(f"{name} INTEGER NOT NULL" for name in _sums.COLUMNS)},
+            {", ".join(f"{name} INTEGER NOT NULL" for name in _M001_SUMS)},
             PRIMARY KEY (hour, series)) WITHOUT ROWID""",
         "CREATE TABLE card (id TEXT PRIMARY KEY, card TEXT NOT NULL) WITHOUT ROWID",
         # Traces in which a span bills in place of those below it.
@@ -43,7 +48,53 @@ def m001(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-MIGRATIONS = (m001,)
+_M002_CHARGED = """SELECT start / 3600000000000, series, rest FROM span
+    WHERE bill = 1 AND (series IN (SELECT id FROM series WHERE priced = 'manual') OR instr(rest, '"charge":'))"""
+
+
+def m002(database: sqlite3.Connection) -> None:
+    """What calls cost before they were repriced, how far a repricing has come, and sums of what providers charged."""
+    import json
+
+    for statement in (
+        # `span` is the span's number; `cost` what it cost until `at` (Unix nanoseconds), null if nothing was known.
+        """CREATE TABLE cost_history (
+            span INTEGER NOT NULL REFERENCES span (id), at INTEGER NOT NULL, reason TEXT NOT NULL, cost TEXT NOT NULL,
+            PRIMARY KEY (span, at)) WITHOUT ROWID""",
+        # A repricing that was begun and not ended: all spans up to the number `position` are done.
+        """CREATE TABLE repricing (
+            selection TEXT PRIMARY KEY, prices TEXT NOT NULL, began INTEGER NOT NULL, position INTEGER NOT NULL,
+            sums TEXT NOT NULL) WITHOUT ROWID""",
+        *(f"ALTER TABLE rollup ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in _M002_SUMS),
+    ):
+        database.execute(statement)
+    sums: dict[tuple[int, int], list[int]] = {}
+    for hour, series, text in database.execute(_M002_CHARGED):
+        rest = json.loads(text)
+        cost: dict[str, Any] = rest.get("cost") or {}
+        usage: dict[str, Any] = rest.get("usage") or {}
+        if cost.get("total") is None or (cost.get("status") != "manual" and usage.get("charge") is None):
+            continue
+        found = sums.setdefault((hour, series), [0, 0, 0, 0])
+        found[0] += 1
+        listed, notes = cost.get("listed"), cost.get("assumptions", ())
+        if listed is not None and not any(note.startswith("no price for ") for note in notes):
+            found[1] += 1
+            found[2] += listed
+            found[3] += cost["total"] - listed
+    values = ", ".join(f"{name} = ?" for name in _M002_SUMS)
+    database.executemany(
+        f"UPDATE rollup SET {values} WHERE hour = ? AND series = ?",  # noqa: S608 - names of our own
+        [(*found[:2], *divmod(found[2], 10**6), *divmod(found[3], 10**6), *key) for key, found in sums.items()],
+    )
+
+
+_M002_SUMS = (
+    *("charged_calls", "listed_calls"),
+    *("listed_cost_micro", "listed_cost_pico", "listed_difference_micro", "listed_difference_pico"),
+)
+
+MIGRATIONS = (m001, m002)
 """Each takes the tables one version further; the ledger's version is how many were applied to it."""
 
 

@@ -53,6 +53,14 @@ class Row(msgspec.Struct, kw_only=True):
     """Tools, requests, and all else that is neither sent nor generated."""
     total_cost: int = 0
     """Over the calls whose cost is known. Where a provider stated its charge, the parts need not add up to it."""
+    charged_calls: int = 0
+    """Calls whose cost is the provider's or the program's own figure."""
+    listed_calls: int = 0
+    """Those of them whose whole list price is known."""
+    listed_cost: int = 0
+    """What these come to by the list."""
+    listed_difference: int = 0
+    """What they cost beyond it; below it, if negative."""
     unpriced: int = 0
     """Calls with usage, but of a model without a known price. They are not in the cost."""
     unpriced_tokens: int = 0

@@ -8,11 +8,16 @@ from tollbook.pricing import Cost
 from tollbook.usage import Usage
 from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, OUTPUT_TOKENS
 
-COUNTS = ("calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-MONEY = ("input_cost", "output_cost", "other_cost", "total_cost")
+TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+COUNTS = ("calls", *TOKENS, "charged_calls", "listed_calls")
+MONEY = ("input_cost", "output_cost", "other_cost", "total_cost", "listed_cost", "listed_difference")
 SUMS = COUNTS + MONEY
 """What a list of sums holds, in this order. Money in pico-dollars; cached tokens are part of the input, reasoning
-is part of the output; of how many calls something is not known is told by their series."""
+is part of the output; of how many calls something is not known is told by their series.
+
+`charged_calls` are those whose cost is the provider's or the program's own figure. `listed_calls` are those of them
+whose whole list price is known beside it, which sums up in `listed_cost`; what they cost beyond it (or below, if
+negative) is `listed_difference`."""
 
 MICRO = 1_000_000
 """Pico-dollars per micro-dollar. Sums of money are kept as whole micro-dollars and a rest of pico-dollars, since 64
@@ -40,6 +45,7 @@ def sums(calls: Sequence[Call]) -> list[int]:
     """The values of `SUMS` over calls, of which at least the usage and the cost are known or None."""
     buckets = _BUCKETS.copy()
     paid_input = paid_output = paid_other = paid_total = 0
+    charged = listed = listed_cost = difference = 0
     for usage, cost in calls:
         if usage is not None:
             for bucket, quantity in usage.quantities.items():
@@ -54,8 +60,20 @@ def sums(calls: Sequence[Call]) -> list[int]:
             paid_output += cost.output or 0
             paid_other += cost.other
             paid_total += cost.total
+            if cost.status == "manual" or (usage is not None and usage.charge is not None):
+                charged += 1
+                if cost.listed is not None and wholly_listed(cost):
+                    listed += 1
+                    listed_cost += cost.listed
+                    difference += cost.total - cost.listed
     tokens = [sum(buckets[bucket] for bucket in names) for names in _PARTS]
-    return [len(calls), *tokens, paid_input, paid_output, paid_other, paid_total]
+    counts = [len(calls), *tokens, charged, listed]
+    return [*counts, paid_input, paid_output, paid_other, paid_total, listed_cost, difference]
+
+
+def wholly_listed(cost: Cost) -> bool:
+    """Whether all that was used has a list price, so that `cost.listed` leaves nothing out."""
+    return not any(note.startswith("no price for ") for note in cost.assumptions)
 
 
 def combine(totals: list[int], more: Sequence[int], times: int = 1) -> None:
