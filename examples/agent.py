@@ -1,7 +1,7 @@
 """An agent with a tool: spans give the calls a structure, attributes say what to report by. Needs OPENAI_API_KEY.
 
 tollbook trace
-tollbook report --by attribute.cost.feature
+tollbook report --by feature
 """
 
 import openai

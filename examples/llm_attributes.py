@@ -1,6 +1,6 @@
 """Usage, cost and attribution set one attribute at a time, under the names `llm.*`, `cost.*`, `agent.*`, `session.*`.
 
-tollbook report --by attribute.cost.agent
+tollbook report --by agent
 """
 
 import tollbook

@@ -15,7 +15,20 @@ from tollbook._lazy import lazily
 if TYPE_CHECKING:
     from tollbook._instrument import autolog
     from tollbook._runtime import flush, get_last_active_trace_id, get_trace
-    from tollbook.spans import Span, Trace, continue_trace, get_current_active_span, record, span, start_span, trace
+    from tollbook.spans import (
+        Span,
+        Trace,
+        attribute,
+        attribute_process,
+        continue_trace,
+        current_attribution,
+        get_current_active_span,
+        propagate,
+        record,
+        span,
+        start_span,
+        trace,
+    )
     from tollbook.usage import Usage
 
 __version__ = "0.1.0"
@@ -23,12 +36,16 @@ __all__ = [
     "Span",
     "Trace",
     "Usage",
+    "attribute",
+    "attribute_process",
     "autolog",
     "continue_trace",
+    "current_attribution",
     "flush",
     "get_current_active_span",
     "get_last_active_trace_id",
     "get_trace",
+    "propagate",
     "record",
     "span",
     "start_span",
@@ -40,7 +57,8 @@ __getattr__ = lazily(
     __name__,
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_trace",
-    spans="Span Trace continue_trace get_current_active_span record span start_span trace",
+    spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
+    "record span start_span trace",
     usage="Usage",
 )
 

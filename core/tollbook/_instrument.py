@@ -80,6 +80,7 @@ def autolog(
     hosts: Mapping[str, str] | None = None,
     include_usage: bool = True,
     include_usage_hosts: Iterable[str] = (),
+    hash_users: bool = True,
 ) -> None:
     """Meter every call of every supported SDK and framework from here on.
 
@@ -96,6 +97,8 @@ def autolog(
         include_usage: Ask OpenAI for the usage of streamed chats that did not ask themselves, and hide the extra
             chunk that carries it. It is only asked of hosts that are known to understand.
         include_usage_hosts: Host names, beside OpenAI's own, that may be asked.
+        hash_users: Keep users by pseudonym, made with a secret that lies beside the ledger. False keeps what
+            `attribute(user=...)` gives as it is.
 
     Raises:
         ValueError: `only` names an integration that there is not; the message lists those there are.
@@ -110,19 +113,21 @@ def autolog(
             for name in wanted:
                 _guard.guarded(available[name].uninstall)()
             return
-        _configure(store)
+        _configure(store, hash_users)
         for name in wanted:
             _guard.guarded(available[name].install)(settings)
     if not wanted:
         log.warning("tollbook found no integrations: is the package installed?")
 
 
-def _configure(store: str | Path | None) -> None:
+def _configure(store: str | Path | None, hash_users: bool) -> None:
     """Where the ledger is, and a last look at exit at streams that nobody closed."""
     global _sweeping
     from tollbook import _runtime
+    from tollbook.spans import _attribution
 
     _runtime.configure(store)
+    _attribution.hash_users = hash_users
     if not _sweeping:
         _sweeping = True
         atexit.register(_sweep)

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tollbook import _guard
+from tollbook import _guard, _salt
 from tollbook._paths import store_path
 from tollbook.spans import _sink
 
@@ -43,7 +43,8 @@ def configure(store: str | Path | None = None) -> None:
     with _lock:
         if _ledger is not None and path != str(_ledger.store.path):
             _close()
-        _url = path
+        _url = _salt.place = path
+        _salt.forget()
 
 
 def start() -> Ledger:
@@ -150,7 +151,8 @@ def stop() -> None:
     global _url
     with _lock:
         _close()
-        _url = None
+        _url = _salt.place = None
+        _salt.forget()
         _sink.last_trace_id = None
 
 

@@ -27,8 +27,8 @@ HTTP = sys.modules.get("httpx2") if int(openai.VERSION.split(".")[0]) >= 3 else 
 OURS = tuple(str(Path(package.__file__).parent) for package in (tollbook, tollbook_integrations) if package.__file__)
 
 SHELLS = {
-    "Stainless._request",
-    "Stainless._arequest",
+    "Stainless._request.<locals>.request",
+    "Stainless._arequest.<locals>.request",
     "Stainless._process_response.<locals>._process_response",
     "Stainless._aprocess_response.<locals>._process_response",
     "Stainless._data.<locals>._process_response_data",

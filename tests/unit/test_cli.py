@@ -78,7 +78,7 @@ def test_cache_writes_have_a_column_where_there_are_any(ledger: Path) -> None:
 
 
 def test_several_dimensions_by_comma_or_by_repetition(ledger: Path) -> None:
-    put(ledger, call(attributes={"cost.feature": "search"}), call())
+    put(ledger, call(attribution={"feature": "search"}), call())
     one = said("report", "--by", "provider,attribute.cost.feature", "--csv")
     two = said("report", "-b", "provider", "-b", "attribute.cost.feature", "--csv")
     assert one == two

@@ -254,7 +254,7 @@ def test_usage_set_one_number_at_a_time_as_the_skill_writes_it(written):
     [record] = written
     assert record.usage.quantities == {"input": 1500, "output": 350}
     assert record.cost.total_usd == Decimal("0.025")
-    assert record.attributes == {"cost.feature": "document_analysis"}
+    assert record.attribution == {"feature": "document_analysis"}
     read = Trace(written).data.spans[0]
     assert [read.get_attribute(f"llm.tokens.{n}") for n in ("input", "output", "total")] == [1500, 350, 1850]
 

@@ -95,8 +95,8 @@ def _say_json(data: Any) -> None:
 
 _BY = """What to group by: one or several names, separated by commas, or the option again.
 provider, model, request_model, response_model, operation, integration, kind, status, error, stream, tier (of
-service), priced and source (how the cost and the usage are known); one of hour, day and month; trace, name (of
-the span), and attribute.NAME, for what the program set, such as attribute.cost.feature."""
+service), priced and source (how the cost and the usage are known); one of hour, day and month; feature, agent,
+user, org, session, key and tag.NAME, for what the program booked to; trace, name (of the span) and attribute.NAME."""
 
 
 @main.command(cls=_Command)
@@ -132,7 +132,7 @@ def report(
       tollbook report                               by provider and model
       tollbook report --by day --since 7d           the last week, day by day
       tollbook report --by month,provider --csv     for a spreadsheet
-      tollbook report --by attribute.cost.feature   by what programs say
+      tollbook report --by feature,model            by what programs say
       tollbook report --by trace --top 5            the most expensive traces
     """  # noqa: D301 - click wants the character
     from tollbook.cli._text import say, screen

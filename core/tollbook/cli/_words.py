@@ -17,10 +17,14 @@ def labels(report: Report, row: ReportRow) -> list[str]:
         return ["total", *[""] * (len(report.by) - 1)]
     if row.others:
         return [f"{row.others:,} others", *[""] * (len(report.by) - 1)]
-    return [
-        value if value is not None else "unattributed" if name.startswith("attribute.") else "unknown"
-        for name, value in zip(report.by, row.key, strict=True)
-    ]
+    return [value if value is not None else _nameless(name) for name, value in zip(report.by, row.key, strict=True)]
+
+
+def _nameless(dimension: str) -> str:
+    from tollbook.spans import DIMENSIONS
+
+    settable = dimension in DIMENSIONS or dimension.startswith(("attribute.", "tag."))
+    return "unattributed" if settable else "unknown"
 
 
 def counted(number: int, what: str = "call") -> str:

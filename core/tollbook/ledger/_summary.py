@@ -13,13 +13,15 @@ import msgspec
 from tollbook._money import to_usd
 from tollbook.ledger import _rows, _sums
 from tollbook.ledger._periods import Period, periods
+from tollbook.spans import DIMENSIONS
+from tollbook.spans._attributes import DIMENSIONS as ATTRIBUTES
 
 if TYPE_CHECKING:
     import sqlite3
 
 TIMES = ("hour", "day", "month")
 OF_SERIES = (*_rows.SERIES, "model")
-OF_SPANS = ("trace", "name", "attribute.NAME")
+OF_SPANS = (*DIMENSIONS, "tag.NAME", "trace", "name", "attribute.NAME")
 
 Where = Mapping[str, str | bool | Sequence[str | None] | None]
 """What must hold, by dimension: a value, or several of which one must hold. None is "not known"."""
@@ -135,11 +137,25 @@ def of_span(name: str) -> Callable[[bytes, Any], str | None]:
         return lambda trace_id, _: trace_id.hex()
     if name == "name":
         return lambda _, rest: rest.name
+    if name in DIMENSIONS:
+        return _booked(name)
     kind, _, attribute = name.partition(".")
+    if kind == "tag" and attribute:
+        return _booked(attribute)
+    if kind == "attribute" and attribute in ATTRIBUTES:
+        return _booked(ATTRIBUTES[attribute])
     if kind == "attribute" and attribute:
         return lambda _, rest: _attribute(rest, attribute)
     known = ", ".join((*TIMES, *OF_SERIES, *OF_SPANS))
     raise ValueError(f"{name!r} is no dimension of the ledger; there are {known}")
+
+
+def _booked(dimension: str) -> Callable[[bytes, Any], str | None]:
+    def of(_: bytes, rest: Any) -> str | None:
+        booked: dict[str, str] | None = rest.attribution
+        return None if booked is None else booked.get(dimension)
+
+    return of
 
 
 def _attribute(rest: Any, name: str) -> str | None:

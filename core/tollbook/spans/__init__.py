@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook.spans._attribution import DIMENSIONS, attribute, attribute_process, current_attribution, propagate
     from tollbook.spans._call import Call, open_streams
     from tollbook.spans._complete import complete
     from tollbook.spans._context import Remote, current
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tollbook.spans._trace_decorator import trace
 
 __all__ = [
+    "DIMENSIONS",
     "Call",
     "Record",
     "Remote",
@@ -33,11 +35,15 @@ __all__ = [
     "TraceData",
     "TraceInfo",
     "TraceSpan",
+    "attribute",
+    "attribute_process",
     "complete",
     "continue_trace",
     "current",
+    "current_attribution",
     "get_current_active_span",
     "open_streams",
+    "propagate",
     "record",
     "span",
     "start_span",
@@ -47,6 +53,7 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
+    _attribution="DIMENSIONS attribute attribute_process current_attribution propagate",
     _call="Call open_streams",
     _complete="complete",
     _context="Remote current",

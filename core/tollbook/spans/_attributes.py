@@ -59,6 +59,10 @@ def _cost_usd(record: Record) -> float | None:
     return None if cost is None or cost.total is None else float(to_usd(cost.total))
 
 
+def _dimension(name: str) -> Callable[[Record], str | None]:
+    return lambda record: None if record.attribution is None else record.attribution.get(name)
+
+
 def _seconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e9
 
@@ -90,6 +94,14 @@ READ: dict[str, Callable[[Record], Any]] = {
     "llm.tokens.output": _usage("output_tokens"),
     "llm.tokens.total": _usage("total_tokens"),
     "llm.cost_usd": _cost_usd,
+    **{f"cost.{name}": _dimension(name) for name in ("feature", "agent", "session", "key")},
+    "cost.user_id": _dimension("user"),
+    "cost.org_id": _dimension("org"),
+    # OpenTelemetry's names of the same
+    "gen_ai.agent.name": _dimension("agent"),
+    "gen_ai.conversation.id": _dimension("session"),
+    "session.id": _dimension("session"),
+    "user.id": _dimension("user"),
     # Ours
     "tollbook.cost.status": lambda r: None if r.cost is None else r.cost.status,
     "tollbook.usage.source": lambda r: None if r.usage is None else r.usage.source,
@@ -114,6 +126,25 @@ USAGE_FIELDS: dict[str, str] = {
     "gen_ai.usage.cache_creation.input_tokens": "cache_creation_input_tokens",
 }
 """Attributes that set one number of a span's usage: name to the field of MLflow's token usage."""
+
+DIMENSIONS: dict[str, str] = {
+    "cost.feature": "feature",
+    "cost.agent": "agent",
+    "cost.user_id": "user",
+    "cost.org_id": "org",
+    "cost.session": "session",
+    "cost.session_id": "session",
+    "cost.key": "key",
+    "gen_ai.agent.name": "agent",
+    "gen_ai.conversation.id": "session",
+    "session.id": "session",
+    "user.id": "user",
+    "mlflow.trace.session": "session",
+    "mlflow.trace.user": "user",
+    "langfuse.session.id": "session",
+    "langfuse.user.id": "user",
+}
+"""Attributes that say whom a span, and what is inside it, is booked to: name to the dimension."""
 
 FIELDS: dict[str, str] = {
     "gen_ai.operation.name": "operation",

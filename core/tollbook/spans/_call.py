@@ -10,7 +10,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from tollbook import _guard, tokens, usage
-from tollbook.spans import _sink
+from tollbook.spans import _attribution, _sink
+from tollbook.spans._attribution import here
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import current
 from tollbook.spans._record import Record
@@ -87,7 +88,10 @@ class Call:
         parent = current.get()
         if parent is None:
             record.trace_id = digits
+            booked = here.get()
+            record.attribution = _attribution.everywhere if booked is None else booked
         else:
+            record.attribution = _attribution.of_call(parent.own)
             record.trace_id = parent.trace_id
             record.parent_id = parent.span_id
             parent.nested = True

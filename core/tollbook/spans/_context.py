@@ -15,17 +15,20 @@ class Parent(Protocol):
     span_id: str | None
     nested: bool
     """Set by whatever is opened inside."""
+    own: dict[str, str] | None
+    """What it was given by hand to be booked to, which holds for all that is inside, too."""
 
 
 class Remote:
     """A span of another process, or none at all: only what children take from it."""
 
-    __slots__ = ("nested", "span_id", "trace_id")
+    __slots__ = ("nested", "own", "span_id", "trace_id")
 
     def __init__(self, trace_id: str, span_id: str | None) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.nested = False
+        self.own: dict[str, str] | None = None
 
 
 current: ContextVar[Parent | None] = ContextVar("tollbook_current", default=None)

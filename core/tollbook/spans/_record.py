@@ -68,5 +68,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """Whether it bills in place of all spans below it (usage or cost set by hand on an outer span)."""
     flags: tuple[str, ...] = ()
     """What a reader should know, such as `usage_not_requested`, `include_usage_injected`, `may_be_billed`."""
+    attribution: dict[str, str] | None = None
+    """Whom it is booked to: `feature`, `agent`, `user` (a pseudonym), `org`, `session`, `key`, and free tags."""
     attributes: dict[str, Scalar] | None = None
     """What the program set by hand: names and numbers."""

@@ -13,7 +13,7 @@ from typing import Any
 from tollbook import _guard
 from tollbook._money import from_usd
 from tollbook.pricing import Cost, cost_of
-from tollbook.spans import _attributes, _sink
+from tollbook.spans import _attributes, _attribution, _sink
 from tollbook.spans._context import Parent, Remote, current, new_span_id, new_trace_id, parse_traceparent
 from tollbook.spans._record import Record, Scalar
 from tollbook.spans._status import status_of
@@ -32,13 +32,14 @@ class Span:
     Made by `span`, `trace` and `start_span`, not by its constructor.
     """
 
-    __slots__ = ("_fields", "_open", "_started", "_token", "nested", "record", "span_id", "trace_id")
+    __slots__ = ("_fields", "_open", "_started", "_token", "nested", "own", "record", "span_id", "trace_id")
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.trace_id = record.trace_id
         self.span_id: str | None = record.span_id
         self.nested = False
+        self.own: dict[str, str] | None = None
         self._fields: dict[str, int] = {}
         self._started = perf_counter_ns()
         self._open = [True]
@@ -64,6 +65,8 @@ class Span:
             self.set_usage(self._fields, convention="mlflow")
         elif (field := _attributes.FIELDS.get(name)) is not None:
             setattr(self.record, field, str(value)[:_LONGEST])
+        elif (dimension := _attributes.DIMENSIONS.get(name)) is not None:
+            self._book({dimension: value})
         elif name == "mlflow.llm.cost":
             self.set_cost(value.get("total_cost"), value.get("input_cost"), value.get("output_cost"))
         elif name == "llm.cost_usd":
@@ -82,6 +85,18 @@ class Span:
     def get_attribute(self, name: str) -> Any:
         """The value of attribute `name`, under any tool's name for it; None if it has none."""
         return _attributes.get(self.record, name)
+
+    def attribute(self, **dimensions: str | float | bool | None) -> None:
+        """Book the span, and what is called inside from now on, to `dimensions`: as `tollbook.attribute` does.
+
+        Raises:
+            ValueError: As for `tollbook.attribute`.
+        """
+        self._book(dimensions)
+
+    def _book(self, given: Mapping[str, object]) -> None:
+        self.own = _attribution.clean(given, self.own)
+        self.record.attribution = _attribution.clean(given, self.record.attribution)
 
     def set_usage(self, usage: Usage | Mapping[str, Any], *, convention: str = "mlflow") -> None:
         """Say what the span used; it then counts in place of what was metered inside the span.
@@ -166,9 +181,11 @@ def start_span(name: str, *, kind: str = "span", **attributes: Any) -> Span:
     )
     if parent is not None:
         parent.nested = True
+    record.attribution = _attribution.of_call(None if parent is None else parent.own)
     record.request_model = attributes.pop("model", None)
     record.provider = attributes.pop("provider", None)
     opened = Span(record)
+    opened.own = None if parent is None else parent.own
     opened.set_attributes(attributes)
     return opened
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, overload
 
-from tollbook.spans._span import Span, enter, leave, span, start_span
+from tollbook import _guard
+from tollbook.spans._context import current
+from tollbook.spans._scope import Scope, scoped
+from tollbook.spans._span import start_span
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,90 +50,10 @@ def trace(
 
 
 def _traced(function: Callable[P, R], name: str | None, kind: str, attributes: dict[str, Any]) -> Callable[P, R]:
-    wrapped = cast("Callable[..., Any]", function)
     title = name or str(getattr(function, "__name__", "function"))
 
-    def start() -> Span:
-        return start_span(title, kind=kind, **attributes)
+    def begin() -> Scope:
+        opened = start_span(title, kind=kind, **attributes)
+        return Scope(current, opened, _guard.guarded(opened.end))
 
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        with span(title, kind=kind, **attributes):
-            return wrapped(*args, **kwargs)
-
-    async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        with span(title, kind=kind, **attributes):
-            return await wrapped(*args, **kwargs)
-
-    def generator(*args: Any, **kwargs: Any) -> Any:
-        return (yield from _generator(start, wrapped(*args, **kwargs)))
-
-    def async_generator(*args: Any, **kwargs: Any) -> Any:
-        return _async_generator(start, wrapped(*args, **kwargs))
-
-    if inspect.isasyncgenfunction(function):
-        traced: Any = async_generator
-    elif inspect.isgeneratorfunction(function):
-        traced = generator
-    elif inspect.iscoroutinefunction(function):
-        traced = coroutine
-    else:
-        traced = plain
-    return cast("Callable[P, R]", functools.wraps(function)(traced))
-
-
-def _generator(start: Callable[[], Span], inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    opened = start()
-    step: Callable[[], Any] = functools.partial(next, inner)
-    try:
-        while True:
-            token = enter(opened)
-            try:
-                item = step()
-            except StopIteration as stop:
-                opened.end()
-                return stop.value
-            finally:
-                leave(token)
-            try:
-                step = functools.partial(inner.send, (yield item))
-            except GeneratorExit:
-                token = enter(opened)
-                try:
-                    inner.close()
-                finally:
-                    leave(token)
-                raise
-            except BaseException as error:  # noqa: BLE001 - the consumer throws into the generator, which gets it
-                step = functools.partial(inner.throw, error)
-    except BaseException as error:
-        opened.end(error)
-        raise
-
-
-async def _async_generator(start: Callable[[], Span], inner: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-    opened = start()
-    step: Callable[[], Any] = functools.partial(anext, inner)
-    try:
-        while True:
-            token = enter(opened)
-            try:
-                item = await step()
-            except StopAsyncIteration:
-                opened.end()
-                return
-            finally:
-                leave(token)
-            try:
-                step = functools.partial(inner.asend, (yield item))
-            except GeneratorExit:
-                token = enter(opened)
-                try:
-                    await inner.aclose()
-                finally:
-                    leave(token)
-                raise
-            except BaseException as error:  # noqa: BLE001 - as above
-                step = functools.partial(inner.athrow, error)
-    except BaseException as error:
-        opened.end(error)
-        raise
+    return scoped(function, begin)

@@ -1,0 +1,98 @@
+"""The secret of this ledger by which names of people become pseudonyms that only its owner can look up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from hashlib import blake2b
+from pathlib import Path
+
+from tollbook._paths import make_private, store_path
+
+VARIABLE = "TOLLBOOK_SALT"
+"""The environment variable that holds the secret itself, for machines that must agree on their pseudonyms."""
+
+_BYTES = 32
+_MOST = 10_000
+_PSEUDONYM = re.compile(r"u_[0-9a-f]{20}")
+
+place: str | Path | None = None
+"""The ledger in use, as `store_path` takes it: the secret lies beside it. Set by the runtime."""
+
+_known: dict[str, str] = {}
+_salt: bytes | None = None
+
+log = logging.getLogger("tollbook")
+
+
+def pseudonym(name: str) -> str:
+    """`u_` and 20 hex digits that stand for `name`, the same wherever the secret is; a pseudonym stands for itself."""
+    found = _known.get(name)
+    if found is None:
+        if _PSEUDONYM.fullmatch(name):
+            return name
+        if len(_known) >= _MOST:
+            _known.clear()
+        digest = blake2b(name.encode("utf-8", "surrogatepass"), key=_secret(), digest_size=10).hexdigest()
+        found = _known[name] = f"u_{digest}"
+    return found
+
+
+def forget() -> None:
+    """Look for the secret again: another ledger is in use."""
+    global _salt
+    _salt = None
+    _known.clear()
+
+
+def salt_path() -> Path:
+    """The file that holds the secret of the ledger in use."""
+    store = store_path(place)
+    return store.with_name(store.name + ".salt")
+
+
+def _secret() -> bytes:
+    global _salt
+    if _salt is None:
+        given = os.environ.get(VARIABLE)
+        _salt = blake2b(given.encode(), digest_size=_BYTES).digest() if given else _from_file(salt_path())
+    return _salt
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        return _made(path)
+    except OSError as error:
+        log.warning(
+            "tollbook can't keep its secret in %s (%s): pseudonyms of users change with every start of the program; "
+            "set %s",
+            path,
+            error.strerror or error,
+            VARIABLE,
+        )
+        return os.urandom(_BYTES)
+
+
+def _made(path: Path) -> bytes:
+    """The secret in `path`, which is made if it is not there; of two programs that make it, both get the first one."""
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        make_private(path.parent)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(fd, os.urandom(_BYTES))
+        finally:
+            os.close(fd)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        found = path.read_bytes()
+    if len(found) < _BYTES:
+        raise OSError("it is too short")
+    return found[:_BYTES] if len(found) == _BYTES else blake2b(found, digest_size=_BYTES).digest()

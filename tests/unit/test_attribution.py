@@ -1,0 +1,178 @@
+"""Whom calls are booked to: `attribute`, its places, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tollbook
+from tollbook import _salt
+from tollbook.spans import Call, Record, _attribution, _sink
+
+
+@pytest.fixture(autouse=True)
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Record]]:
+    """The records that are written, with a secret of the test's own."""
+    found: list[Record] = []
+    monkeypatch.setattr(_sink, "sink", found.append)
+    monkeypatch.setattr(_salt, "place", tmp_path / "ledger.db")
+    _salt.forget()
+    yield found
+    _salt.forget()
+    tollbook.attribute_process()
+
+
+def call() -> dict[str, str] | None:
+    """What a call that is made here is booked to."""
+    made = Call(Record(trace_id="", span_id=""), "openai.chat", lambda *_: None)
+    made.end()
+    return made.record.attribution
+
+
+def test_nested_blocks_add_up_the_inner_one_wins_and_none_takes_out() -> None:
+    with tollbook.attribute(feature="search", org="acme"):
+        with tollbook.attribute(feature="rerank", tier="gold"):
+            assert call() == {"feature": "rerank", "org": "acme", "tier": "gold"}
+            with tollbook.attribute(tier=None):
+                assert call() == {"feature": "rerank", "org": "acme"}
+        assert call() == {"feature": "search", "org": "acme"}
+    assert call() is None
+
+
+def test_what_holds_everywhere_holds_where_nothing_else_is_set_also_in_new_threads() -> None:
+    tollbook.attribute_process(feature="batch", region="eu")
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    assert found == [{"feature": "batch", "region": "eu"}]
+    with tollbook.attribute(feature="chat"):
+        assert call() == {"feature": "chat", "region": "eu"}
+
+
+def test_a_decorated_function_of_any_kind_runs_inside() -> None:
+    @tollbook.attribute(feature="plain")
+    def plain() -> Any:
+        return call()
+
+    @tollbook.attribute(feature="generator")
+    def generator() -> Iterator[Any]:
+        yield call()
+        yield call()
+
+    assert plain() == {"feature": "plain"}
+    found = []
+    for each in generator():
+        assert call() is None, "the consumer is not inside"
+        found.append(each)
+    assert found == [{"feature": "generator"}] * 2
+
+
+async def test_a_decorated_coroutine_and_async_generator_run_inside() -> None:
+    @tollbook.attribute(feature="coroutine")
+    async def coroutine() -> Any:
+        await asyncio.sleep(0)
+        return call()
+
+    @tollbook.attribute(feature="stream")
+    async def stream() -> AsyncIterator[Any]:
+        yield call()
+        await asyncio.sleep(0)
+        yield call()
+
+    both = await asyncio.gather(coroutine(), coroutine())
+    assert both == [{"feature": "coroutine"}] * 2
+    assert [each async for each in stream()] == [{"feature": "stream"}] * 2
+    assert call() is None
+
+
+async def test_tasks_inherit_and_do_not_leak() -> None:
+    async def work(name: str) -> Any:
+        with tollbook.attribute(session=name):
+            await asyncio.sleep(0.001)
+            return call()
+
+    with tollbook.attribute(org="acme"):
+        found = await asyncio.gather(*(work(f"s{n}") for n in range(5)))
+    assert found == [{"org": "acme", "session": f"s{n}"} for n in range(5)]
+
+
+def test_propagate_carries_it_into_executors_at_once_and_again() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        with tollbook.attribute(feature="map"):
+            carried = tollbook.propagate(lambda _: call())
+        found = list(pool.map(carried, range(20)))
+        assert found == [{"feature": "map"}] * 20
+        assert pool.submit(call).result() is None
+
+
+def test_a_span_that_is_booked_by_hand_books_what_is_inside() -> None:
+    with tollbook.span("run", kind="agent") as run:
+        run.set_attribute("cost.feature", "document_analysis")
+        run.attribute(team="blue")
+        with tollbook.span("step") as step:
+            assert call() == {"feature": "document_analysis", "team": "blue"}
+            step.set_attribute("cost.agent", "researcher")
+            assert call() == {"feature": "document_analysis", "team": "blue", "agent": "researcher"}
+        with tollbook.attribute(org="acme"):
+            assert call() == {"feature": "document_analysis", "team": "blue", "org": "acme"}
+    assert run.get_attribute("cost.feature") == "document_analysis"
+    assert step.record.attribution == {"feature": "document_analysis", "team": "blue", "agent": "researcher"}
+
+
+def test_users_are_kept_by_pseudonym_which_is_stable_and_stands_for_itself(tmp_path: Path) -> None:
+    with tollbook.attribute(user="ada@example.org") as booked:
+        assert call() == booked
+    name = booked["user"]
+    assert "ada" not in name
+    assert name == _salt.pseudonym("ada@example.org") == _salt.pseudonym(name)
+    _salt.forget()
+    assert _salt.pseudonym("ada@example.org") == name, "after a restart"
+    assert (tmp_path / "ledger.db.salt").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "ledger.db.salt").unlink()
+    _salt.forget()
+    assert _salt.pseudonym("ada@example.org") != name, "another secret"
+
+
+def test_machines_that_share_a_secret_agree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOLLBOOK_SALT", "shared")
+    _salt.forget()
+    one = _salt.pseudonym("ada")
+    monkeypatch.setattr(_salt, "place", tmp_path / "other" / "ledger.db")
+    _salt.forget()
+    assert _salt.pseudonym("ada") == one
+
+
+def test_a_secret_that_cannot_be_kept_is_said_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(_salt, "place", tmp_path / "file" / "ledger.db")
+    _salt.forget()
+    assert _salt.pseudonym("ada").startswith("u_")
+    assert "TOLLBOOK_SALT" in caplog.text
+
+
+def test_users_are_kept_as_they_are_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_attribution, "hash_users", False)
+    with tollbook.attribute(user="ada"):
+        assert call() == {"user": "ada"}
+
+
+@pytest.mark.parametrize(
+    "given", [{"": "x"}, {"t" * 65: "x"}, {f"t{n}": n for n in range(33)}], ids=["empty", "long", "many"]
+)
+def test_what_is_no_dimension_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"tag|dimensions"):
+        tollbook.attribute(**given)
+
+
+def test_values_become_short_text() -> None:
+    with tollbook.attribute(n=3, flag=True, text="x" * 300):
+        assert call() == {"n": "3", "flag": "True", "text": "x" * 256}
