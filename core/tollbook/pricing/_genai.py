@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tollbook.pricing._card import Card, Rate, Rates, Tier, identified, ratio
 from tollbook.pricing._listed import read
 from tollbook.pricing._listed import types as genai
-from tollbook.pricing._names import LISTS, PATH, VARIANT, spellings
+from tollbook.pricing._names import LISTS, moves, spellings, surrounds
 from tollbook.usage import BUCKETS
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def cards(provider: str, model: str, day: int, context: Mapping[str, str]) -> Se
     # A price list that another one falls back to (Azure to OpenAI) lends its standard prices only.
     variants = [] if lent else info.price_variants or []
     instants = _instants(info, variants, day)
-    return [(instant, _card(owner, info, variants, _moment(instant), context)) for instant in instants]
+    told = (f"{model} priced as {info.id}, which it means today",) if moves(model.lower()) else ()
+    return [(instant, _card(owner, info, variants, _moment(instant), context, told)) for instant in instants]
 
 
 def find(provider: str, model: str) -> tuple[str, genai.ModelInfo, bool] | None:
@@ -108,10 +109,10 @@ def find(provider: str, model: str) -> tuple[str, genai.ModelInfo, bool] | None:
     listed = _LISTS.get(LISTS.get(provider, provider))
     if listed is None:
         return None
-    for name in spellings(model):
+    for name in spellings(model, listed.id):
         for owner in (listed.id, *(listed.fallback_model_providers or ())):
             for info in _LISTS[owner].models:
-                if _names_it(info.match, name):
+                if _names_it(info.match, name, owner):
                     return owner, info, owner != listed.id
     return None
 
@@ -137,40 +138,55 @@ def _starts(info: genai.ModelInfo) -> Iterator[date]:
             yield price.constraint.start_date
 
 
-def _names_it(clause: genai.MatchLogic, name: str) -> bool:
-    """Whether `clause` means exactly the model `name`, in whatever version.
+def _names_it(clause: genai.MatchLogic, name: str, owner: str) -> bool:
+    """Whether `clause` of the price list `owner` means exactly the model `name`, in whatever version.
 
     The package matches many models by the beginning or a part of a name, so that an unknown `-fast` sibling would
     get the plain model's price. What stands around the matched part has to be empty of meaning.
     """
     if isinstance(clause, genai.ClauseOr):
-        return any(_names_it(each, name) for each in clause.or_)
+        return any(_names_it(each, name, owner) for each in clause.or_)
     if not clause.is_match(name):
         return False
     if isinstance(clause, genai.ClauseAnd):
-        return any(_names_it(each, name) for each in clause.and_)
+        return any(_names_it(each, name, owner) for each in clause.and_)
     if isinstance(clause, genai.ClauseEquals):
         return True
+    span = _matched(clause, name)
+    if span is None:
+        return False
+    begin, end = span
+    last = len(name)
+    if name.startswith("ft:"):  # the base model, then what is the owner's choice
+        last = name.find(":", 3)
+        if not end <= last < len(name) - 1:
+            return False
+    if name[:end].endswith(".ft-"):
+        return name[end:].isalnum()
+    if (number := re.search(r"[-@]\d*$", name[:end])) and (name[end : end + 1].isdigit() or name[end - 1] in "-@"):
+        end = number.start()  # the list ends within a date
+    model = name[begin:]
+    kind = "anthropic" if owner == "google" and model.startswith("claude-") else owner
+    return surrounds(kind, name[:begin], name[end:last])
+
+
+def _matched(clause: genai.MatchLogic, name: str) -> tuple[int, int] | None:
+    """Which part of `name` a clause of one condition matches; None if it is no condition on a part."""
     if isinstance(clause, genai.ClauseRegex):
         match = re.search(clause.regex, name)
         assert match
         begin, end = match.span()
         while name[end : end + 1].isdigit():  # a pattern may end within a number, `-\d` for a date
             end += 1
-    elif isinstance(clause, genai.ClauseStartsWith):
-        begin, end = 0, len(clause.starts_with)
-    elif isinstance(clause, genai.ClauseEndsWith):
-        begin, end = len(name) - len(clause.ends_with), len(name)
-    elif isinstance(clause, genai.ClauseContains):
+        return begin, end
+    if isinstance(clause, genai.ClauseStartsWith):
+        return 0, len(clause.starts_with)
+    if isinstance(clause, genai.ClauseEndsWith):
+        return len(name) - len(clause.ends_with), len(name)
+    if isinstance(clause, genai.ClauseContains):
         begin = name.index(clause.contains.lower())
-        end = begin + len(clause.contains)
-    else:
-        return False
-    if name[:begin] and not PATH.fullmatch(name[:begin]):
-        return False
-    rest = name[end - 1 :] if name[:end].endswith("-") else name[end:]
-    # What follows in the name of a fine-tuned model is the owner's choice.
-    return bool(VARIANT.fullmatch(rest)) or name.startswith("ft:") or ".ft-" in name[:end]
+        return begin, begin + len(clause.contains)
+    return None
 
 
 def _moment(instant: int) -> datetime:
@@ -201,6 +217,7 @@ def _card(
     variants: Sequence[genai.PriceVariant],
     moment: datetime,
     context: Mapping[str, str],
+    told: tuple[str, ...],
 ) -> Card | None:
     applied, at, assumptions = _selected(info, variants, moment, context)
     rates, tiers, assumed = compiled(info.get_prices(at, applied))
@@ -220,7 +237,7 @@ def _card(
             context=applied,
             minimum={"input_audio_ms": 10_000} if timed else {},  # in the package's code, not in its data
             assumed=assumed,
-            assumptions=assumptions,
+            assumptions=told + assumptions,
         )
     )
 

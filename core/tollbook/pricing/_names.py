@@ -49,28 +49,82 @@ LISTS = {
 }
 """Provider name, as spans have it, to the id of its price list. A name that is not here is that id itself."""
 
-PREFIXES = ("openai/", "anthropic/", "models/", "azure/")
-"""Words before a model's name that say nothing about its price. `models/` is Google's."""
+PREFIXES = {
+    "anthropic": ("anthropic/",),
+    "aws": ("bedrock/", "bedrock/converse/", "bedrock/invoke/"),
+    "azure": ("azure/", "azure_ai/", "openai/"),
+    "google": ("models/", "google/", "gemini/", "vertex_ai/"),
+    "openai": ("openai/", "azure/", "models/"),
+    "x-ai": ("xai/", "x-ai/"),
+}
+"""Words before a model's name that repeat whose it is, by price list; any list's own id may stand there, too."""
 
-VARIANT = re.compile(
-    r"(?:-latest|-preview|-exp|-experimental"
-    r"|[-@]\d{8}|-\d{4}-\d\d-\d\d|-\d\d-\d\d(?:\d\d)?|-\d{3,4}"  # a date, a month and year, a revision
-    r"|-v\d+|:\d+k?|@\d+|@default|@latest)*"  # versions at Amazon and Google
-)
-"""What may follow a model's name in a list without making it another model. `-fast` or `-mini` is another model."""
+RESOURCES = {
+    "aws": re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/"),
+    "google": re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?publishers/[a-z0-9-]+/models/"),
+}
+"""Full names of resources that end in a model's name, by price list. Other resources have names of their own."""
 
-PATH = re.compile(r"(?:.*/)?(?:[a-z]{2,6}(?:-gov)?\.)?(?:[a-z0-9]+\.)?")
-"""What may precede it: the path of a resource, a geography, the vendor. `my-` or `omni-` is another model."""
+_DATE = r"(?:[-@]20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|-20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))"
 
+_VARIANTS = {
+    # OpenAI's early snapshots have month and day, and the list ends some names within a date.
+    "openai": rf"(?:-preview)?(?:{_DATE}|-(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01]))?",
+    "anthropic": rf"(?:{_DATE}|-latest|@default|-v\d@20\d{{6}})?",
+    "aws": rf"{_DATE}?(?:-v?[1-9])?(?::\d)?(?::\d+k)?",
+    "google": rf"(?:-preview|-exp)?(?:{_DATE}|-latest|-00\d|-\d\d-\d\d(?:\d\d)?|@(?:default|latest|00\d))?",
+    "mistral": r"(?:-latest|-2\d(?:0[1-9]|1[0-2]))?",
+    "moonshotai": r"(?:-preview|-latest)?",
+}
+
+_VARIANT = {name: re.compile(pattern) for name, pattern in _VARIANTS.items()}
+_DATED = re.compile(f"{_DATE}?")
+
+_PATH = {
+    "aws": re.compile(r"(?:(?:us|us-gov|eu|apac|jp|au|ca|in|global)\.)?(?:(?:amazon|anthropic)\.)?"),
+}
 _COMPACT = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])([0-3]\d)(?=$|[-:])")
+_SNAPSHOT = re.compile(r"-00\d$")
+_VERSION = re.compile(r"\d(?![\db])")
 
 
-def spellings(model: str) -> Iterator[str]:
-    """The ways in which a price list may write `model`, in the order in which to look: as given first."""
+def spellings(model: str, listed: str) -> Iterator[str]:
+    """The ways in which the price list `listed` may write `model`, in the order in which to look: as given first."""
     name = model.lower()
     yield name
-    for prefix in PREFIXES:
-        if name.startswith(prefix):
-            yield name[len(prefix) :]
-    if _COMPACT.search(name):
-        yield from spellings(_COMPACT.sub(r"-\1-\2-\3", name))
+    bare = name
+    if (resource := RESOURCES.get(listed)) and (found := resource.match(name)):
+        bare = name[found.end() :]
+    else:
+        fitting = [prefix for prefix in (*PREFIXES.get(listed, ()), f"{listed}/") if name.startswith(prefix)]
+        bare = name[len(max(fitting, key=len)) :] if fitting else name
+    if listed == "azure" and bare.startswith("gpt-35-"):  # Azure's names have no dots
+        bare = bare.replace("gpt-35-", "gpt-3.5-", 1)
+    if listed in {"openai", "azure"} and bare.startswith("computer-use-preview"):
+        bare = bare.replace("-preview", "", 1)
+    if bare != name:
+        yield bare
+    if listed in {"openai", "azure"} and _COMPACT.search(bare):
+        yield _COMPACT.sub(r"-\1-\2-\3", bare)
+    if listed == "google" and bare.startswith("gemini-") and _SNAPSHOT.search(bare):
+        yield _SNAPSHOT.sub("", bare)
+
+
+def surrounds(listed: str, before: str, after: str) -> bool:
+    """Whether `before` and `after` a model's name in the price list `listed` leave it the same model.
+
+    Before it: nothing, or Amazon's geography and vendor. After it: nothing, or the marks of a snapshot or version that
+    this provider uses. `my-` or `omni-` before a name makes another model, and so does `-fast` or `-mini` after it.
+    """
+    if before and not (listed in _PATH and _PATH[listed].fullmatch(before)):
+        return False
+    return not after or bool(_VARIANT.get(listed, _DATED).fullmatch(after))
+
+
+def moves(model: str) -> bool:
+    """Whether `model` is an alias that names no version, so that it means another model from time to time.
+
+    A price list knows what it means today. `claude-3-5-haiku-latest` stays within its version, `mistral-large-latest`
+    does not; the `8b` of `ministral-8b-latest` is no version.
+    """
+    return model.endswith("-latest") and not _VERSION.search(model)
