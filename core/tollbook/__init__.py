@@ -14,7 +14,7 @@ from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
     from tollbook._instrument import autolog
-    from tollbook._runtime import flush, get_last_active_trace_id, get_trace
+    from tollbook._runtime import flush, get_last_active_trace_id, get_trace, reprice
     from tollbook.spans import (
         Span,
         Trace,
@@ -47,6 +47,7 @@ __all__ = [
     "get_trace",
     "propagate",
     "record",
+    "reprice",
     "span",
     "start_span",
     "trace",
@@ -56,7 +57,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     _instrument="autolog",
-    _runtime="flush get_last_active_trace_id get_trace",
+    _runtime="flush get_last_active_trace_id get_trace reprice",
     spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
     "record span start_span trace",
     usage="Usage",

@@ -13,10 +13,11 @@ from tollbook._paths import store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+    from typing import Literal
 
-    from tollbook.ledger import Ledger, Store
+    from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
     from tollbook.spans import Trace
 
@@ -205,6 +206,55 @@ def get_trace(trace_id: str | None) -> Trace | None:
         return None
     records = store().trace(trace_id)
     return Trace(records) if records else None
+
+
+def reprice(
+    since: str | int | None = None,
+    until: str | int | None = None,
+    *,
+    timezone: str | None = None,
+    model: str | Iterable[str] = (),
+    provider: str | Iterable[str] = (),
+    only_unpriced: bool = False,
+    at: Literal["calls", "today"] = "calls",
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Repricing:
+    """Price calls in the store anew, by the price lists and definitions of now.
+
+    A cost that changes is kept as history (`Store.cost_history`). What the provider or the program said that a call
+    cost is never touched; where a provider said it, the list price beside it is brought up to date. A cost is not
+    replaced by one that knows less. Interrupted, it goes on where it stopped when it is asked for again.
+
+    Args:
+        since: Nanoseconds of Unix time, or a moment as people write it: `2026-11-01`, `7d`, `today`, `month`.
+        until: As `since`; that moment is excluded.
+        timezone: Of the days: an IANA name, `utc`, or `local` (the default).
+        model: As answered or as asked for: one, or several; all if absent.
+        provider: As recorded: one, or several; all if absent.
+        only_unpriced: Only calls of which something has no known price.
+        at: Whose prices: those in force when each call was made (`calls`), or those of `today`.
+        dry_run: Change nothing, and say what would be changed.
+        progress: Called now and then with how many spans were looked at, and how many there are to look at.
+
+    Raises:
+        ValueError: No such moment or time zone.
+        StoreError: The ledger can't be read or written to.
+    """
+    from tollbook.reports import reprice as run
+
+    return run(
+        store(),
+        since=since,
+        until=until,
+        timezone=timezone,
+        model=model,
+        provider=provider,
+        only_unpriced=only_unpriced,
+        at=at,
+        dry_run=dry_run,
+        progress=progress,
+    )
 
 
 def _before_fork() -> None:

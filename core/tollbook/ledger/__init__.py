@@ -15,9 +15,10 @@ from tollbook.ledger._store import Store, open_store
 
 if TYPE_CHECKING:
     from tollbook.ledger._health import Health
+    from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._summary import Row
 
-__all__ = ["Health", "Ledger", "Row", "Spool", "Store", "StoreError", "open_store"]
+__all__ = ["Health", "Ledger", "PastCost", "Repricing", "Row", "Spool", "Store", "StoreError", "open_store"]
 
 
 def __getattr__(name: str) -> object:
@@ -30,4 +31,8 @@ def __getattr__(name: str) -> object:
         from tollbook.ledger._summary import Row
 
         return Row
+    if name in ("PastCost", "Repricing"):
+        from tollbook.ledger import _repriced
+
+        return getattr(_repriced, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
 from tollbook.ledger._locks import FileLock, try_lock
 from tollbook.ledger._spool import SUFFIX
-from tollbook.pricing import card_by_id
+from tollbook.pricing import Cost, card_by_id
 from tollbook.spans import Record
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class _Step(NamedTuple):
 _CARD = "INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))"
 
 
-def _cards_of(records: Iterable[Record]) -> list[tuple[str, bytes]]:
-    """The rate cards by which records were priced in this process, which no journal may have."""
-    used = {id_ for record in records if record.cost is not None for id_ in record.cost.cards}
-    return [(id_, _rows.encode(card)) for id_ in used if (card := card_by_id(id_)) is not None]
+def keep_cards(database: sqlite3.Connection, costs: Iterable[Cost | None]) -> None:
+    """Put the rate cards into the ledger by which calls were priced in this process, which no journal may have."""
+    used = {id_ for cost in costs if cost is not None for id_ in cost.cards}
+    cards = [(id_, _rows.encode(card)) for id_ in used if (card := card_by_id(id_)) is not None]
+    database.executemany(_CARD, cards)
 
 
 class Drain:
@@ -79,6 +80,17 @@ class Drain:
                 return self._drain(deadline, names, orphans)
             except DamageError:
                 return self._drain(deadline, names, orphans)  # into the new one
+
+    @contextlib.contextmanager
+    def change(self, deadline: float) -> Generator[tuple[sqlite3.Connection, _batch.SeriesIds]]:
+        """One transaction, for whoever changes what is in the ledger already.
+
+        Raises:
+            StoreError: The database can't be written to, or not before `deadline` (of `time.monotonic`).
+        """
+        with _database.explained(self.path), self._transaction(deadline) as database:
+            assert self._series is not None
+            yield database, self._series
 
     def close(self, deadline: float) -> bool:
         """Close the database; False if another process keeps the write lock until `deadline`."""
@@ -123,6 +135,7 @@ class Drain:
             while step.go_on:
                 with self._transaction(deadline) as database:
                     step = self._step(database, fd, path, size, dead)
+                    database.execute("INSERT OR REPLACE INTO meta VALUES ('last_drain', ?)", (time.time_ns(),))
                 added += step.new
             if not dead:
                 self._seen[path.name] = size
@@ -151,7 +164,7 @@ class Drain:
         if rejected:
             _set_aside(path, rejected)
         database.executemany(_CARD, lines.cards)
-        database.executemany(_CARD, _cards_of(new))
+        keep_cards(database, (record.cost for record in new))
         database.execute("INSERT OR REPLACE INTO spool VALUES (?, ?)", (path.name, end))
         _count(database, spans=len(new), rejected=len(rejected), dropped=lines.dropped)
         if new:
@@ -190,7 +203,6 @@ class Drain:
                     database.execute("DELETE FROM spool WHERE name = ?", (name,))
                 self._gone.clear()
                 yield database
-                database.execute("INSERT OR REPLACE INTO meta VALUES ('last_drain', ?)", (time.time_ns(),))
         except sqlite3.DatabaseError as error:
             if not _database.is_damage(error):
                 raise

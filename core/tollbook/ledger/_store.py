@@ -20,8 +20,10 @@ from tollbook.ledger._errors import StoreError
 if TYPE_CHECKING:
     import sqlite3
 
+    from tollbook.ledger._batch import SeriesIds
     from tollbook.ledger._drain import Drain
     from tollbook.ledger._health import Health
+    from tollbook.ledger._repriced import PastCost
     from tollbook.ledger._summary import Filter, Row, Where
     from tollbook.spans import Record
 
@@ -77,6 +79,23 @@ class Store:
             StoreError: The database can't be written to; the journals keep what they have.
         """
         deadline = time.monotonic() + timeout
+        with self._writer(timeout) as drain:
+            return drain.drain(deadline, names, orphans=orphans)
+
+    @contextlib.contextmanager
+    def changing(self, timeout: float = 10.0) -> Generator[tuple[sqlite3.Connection, SeriesIds]]:
+        """One transaction that changes what is in the ledger; short, since all writers of all processes wait for it.
+
+        Raises:
+            StoreError: The database can't be written to, or not within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        with self._writer(timeout) as drain, drain.change(deadline) as found:
+            yield found
+
+    @contextlib.contextmanager
+    def _writer(self, timeout: float) -> Generator[Drain]:
+        """The writing side, for one thread at a time."""
         if not self._writing.acquire(timeout=max(timeout, 0)):
             raise StoreError(f"the ledger {self.path} is busy in another thread")
         try:
@@ -86,7 +105,7 @@ class Store:
                 from tollbook.ledger._drain import Drain
 
                 self._drain = Drain(self.path, self.spool)
-            return self._drain.drain(deadline, names, orphans=orphans)
+            yield self._drain
         finally:
             self._writing.release()
 
@@ -103,7 +122,7 @@ class Store:
             key = bytes.fromhex(trace_id)
         except ValueError:
             return []
-        with self._read() as database:
+        with self.reading() as database:
             if database is None:
                 return []
             series = series_values(database)
@@ -116,7 +135,7 @@ class Store:
         Raises:
             StoreError: The ledger can't be read.
         """
-        with self._read() as database:
+        with self.reading() as database:
             found = database and database.execute("SELECT value FROM meta WHERE key = 'last_trace'").fetchone()
             return found[0] if found else None
 
@@ -130,7 +149,7 @@ class Store:
             first, last = (bytes.fromhex(beginning.ljust(32, digit)) for digit in "0f")
         except ValueError:
             return []
-        with self._read() as database:
+        with self.reading() as database:
             if database is None:
                 return []
             query = "SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? ORDER BY trace_id LIMIT ?"
@@ -160,7 +179,7 @@ class Store:
         from tollbook.ledger import _rows
         from tollbook.ledger._summary import Filter, series_values
 
-        with self._read() as database:
+        with self.reading() as database:
             if database is None:
                 return []
             series = series_values(database)
@@ -195,7 +214,7 @@ class Store:
         """
         from tollbook.ledger._summary import Summary
 
-        with self._read() as database:
+        with self.reading() as database:
             return [] if database is None else Summary(database, by, where).rows(since, until, zone)
 
     def card(self, card_id: str) -> dict[str, Any] | None:
@@ -206,9 +225,20 @@ class Store:
         """
         import json
 
-        with self._read() as database:
+        with self.reading() as database:
             found = database and database.execute("SELECT card FROM card WHERE id = ?", (card_id,)).fetchone()
             return json.loads(found[0]) if found else None
+
+    def cost_history(self, trace_id: str, span_id: str) -> list[PastCost]:
+        """What the span cost before it was repriced, the earliest first; empty if it never was.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        from tollbook.ledger._repriced import history
+
+        with self.reading() as database:
+            return [] if database is None else history(database, trace_id, span_id)
 
     def health(self) -> Health:
         """How the ledger and its journals are; what is wrong is in it and is not raised."""
@@ -217,7 +247,7 @@ class Store:
         health = _health.survey(self.path, self.spool)
         positions: dict[str, int] = {}
         try:
-            with self._read() as database:
+            with self.reading() as database:
                 if database is not None:
                     positions = _health.complete(health, database)
         except StoreError as error:
@@ -243,7 +273,7 @@ class Store:
             self._close_reader()
 
     @contextlib.contextmanager
-    def _read(self) -> Generator[sqlite3.Connection | None]:
+    def reading(self) -> Generator[sqlite3.Connection | None]:
         """The database as it is at one moment; None if there is none yet."""
         from tollbook.ledger import _database
 

@@ -87,8 +87,28 @@ def _genai(provider: str, model: str, day: int, context: Mapping[str, str]) -> S
     return _genai.cards(provider, model, day, context)
 
 
+def _genai_version() -> str:
+    from tollbook.pricing import _genai
+
+    return _genai.SOURCE
+
+
 sources: list[Source] = [_genai]
 """In order of authority. After a change, call `forget`."""
+
+versions: dict[Source, Callable[[], str]] = {_genai: _genai_version}
+"""What gives a source's version, which changes with any of its prices. One without is taken to change all the time."""
+
+
+def price_lists() -> str:
+    """A word for the state of all price lists together: while it is the same, so are all prices."""
+    from importlib.metadata import version
+
+    def state(source: Source) -> str:
+        said = versions.get(source)
+        return os.urandom(8).hex() if said is None else said()
+
+    return ", ".join([f"tollbook {version('tollbook')}", *map(state, sources)])
 
 
 def forget() -> None:

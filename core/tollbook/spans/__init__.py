@@ -9,7 +9,7 @@ from tollbook._lazy import lazily
 if TYPE_CHECKING:
     from tollbook.spans._attribution import DIMENSIONS, attribute, attribute_process, current_attribution, propagate
     from tollbook.spans._call import Call, open_streams
-    from tollbook.spans._complete import complete
+    from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current
     from tollbook.spans._record import Record, Scalar
     from tollbook.spans._span import (
@@ -43,6 +43,7 @@ __all__ = [
     "current_attribution",
     "get_current_active_span",
     "open_streams",
+    "priced_model",
     "propagate",
     "record",
     "span",
@@ -55,7 +56,7 @@ __getattr__ = lazily(
     __name__,
     _attribution="DIMENSIONS attribute attribute_process current_attribution propagate",
     _call="Call open_streams",
-    _complete="complete",
+    _complete="complete priced_model",
     _context="Remote current",
     _record="Record Scalar",
     _span="Span continue_trace get_current_active_span record span start_span",

@@ -62,7 +62,10 @@ def price(record: Record, used: Usage, convention: str, raw: Json | None) -> Non
     selected = None if raw is None else usage.selectors(convention, raw)
     if selected:
         record.context = {**selected, **(record.context or {})}
-    model = record.response_model
-    if model is None or record.provider in _BY_REQUEST:
-        model = record.request_model
+    model = priced_model(record.provider, record.request_model, record.response_model)
     record.cost = pricing.cost_of(used, record.provider, model, record.start, record.context)
+
+
+def priced_model(provider: str | None, request: str | None, response: str | None) -> str | None:
+    """The model whose price applies: as served, or as requested where nothing better is known."""
+    return request if response is None or provider in _BY_REQUEST else response
