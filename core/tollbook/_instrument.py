@@ -38,7 +38,7 @@ class Integration(Protocol):
 class Settings:
     """What `autolog` was asked for, as integrations need it."""
 
-    __slots__ = ("hosts", "include_usage", "include_usage_hosts")
+    __slots__ = ("deployments", "hosts", "include_usage", "include_usage_hosts")
 
     def __init__(
         self,
@@ -46,7 +46,9 @@ class Settings:
         hosts: Mapping[str, str] | None = None,
         include_usage: bool = True,
         include_usage_hosts: Iterable[str] = (),
+        deployments: Mapping[str, str] | None = None,
     ) -> None:
+        self.deployments = dict(deployments or {})
         self.hosts = {host.lower(): provider for host, provider in (hosts or {}).items()}
         self.include_usage = include_usage
         self.include_usage_hosts = frozenset(map(str.lower, include_usage_hosts))
@@ -80,6 +82,7 @@ def autolog(
     hosts: Mapping[str, str] | None = None,
     include_usage: bool = True,
     include_usage_hosts: Iterable[str] = (),
+    deployments: Mapping[str, str] | None = None,
     hash_users: bool = True,
 ) -> None:
     """Meter every call of every supported SDK and framework from here on.
@@ -97,6 +100,8 @@ def autolog(
         include_usage: Ask OpenAI for the usage of streamed chats that did not ask themselves, and hide the extra
             chunk that carries it. It is only asked of hosts that are known to understand.
         include_usage_hosts: Host names, beside OpenAI's own, that may be asked.
+        deployments: What is asked for as a model to the model that it is (`{"my-gpt4": "gpt-4o"}`): Azure deployments,
+            Amazon's own inference profiles, names of a gateway. A model that the response names itself comes first.
         hash_users: Keep users by pseudonym, made with a secret that lies beside the ledger. False keeps what
             `attribute(user=...)` gives as it is.
 
@@ -107,7 +112,12 @@ def autolog(
     wanted = set(available) if only is None else {only} if isinstance(only, str) else set(only)
     if unknown := wanted - set(available):
         raise ValueError(f"no integration named {', '.join(sorted(unknown))}; there are: {', '.join(available)}")
-    settings = Settings(hosts=hosts, include_usage=include_usage, include_usage_hosts=include_usage_hosts)
+    settings = Settings(
+        hosts=hosts,
+        include_usage=include_usage,
+        include_usage_hosts=include_usage_hosts,
+        deployments=deployments,
+    )
     with _lock:
         if disable:
             for name in wanted:

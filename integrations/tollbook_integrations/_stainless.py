@@ -26,6 +26,7 @@ from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import WORDS, Origin, provider_at, region_at
 from tollbook_integrations._items import hide_unread, link_unclaimed, streams, streams_async
 from tollbook_integrations._pending import apart, pending, reset
+from tollbook_integrations._wire import read_as
 
 Json = dict[str, Any]
 
@@ -184,6 +185,10 @@ class Stainless:
             model = body.get("model") if body.__class__ is dict else None
             if extra := getattr(options, "extra_json", None):
                 model = extra.get("model", model)
+            reader = endpoint.reader
+            if (named := self._settings.deployments) and model.__class__ is str and model in named:
+                reader = read_as(reader, model, named[model])
+                model = named[model]
             record = Record(
                 trace_id="",
                 span_id="",
@@ -196,7 +201,7 @@ class Stainless:
                 stream=stream,
             )
             convention = WORDS.get((origin.provider, endpoint.convention), endpoint.convention)
-            return Call(record, convention, endpoint.reader, body, endpoint.counted)
+            return Call(record, convention, reader, body, endpoint.counted)
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.begin")
             return None

@@ -46,6 +46,17 @@ def _with(usage: Json, data: Json, *names: str) -> Json:
     return {**usage, **found} if found else usage
 
 
+def read_as(reader: Reader, deployment: str, model: str) -> Reader:
+    """`reader`, for a server that may repeat the name of a `deployment` of the user's where it should name `model`."""
+
+    def read(call: Call, data: Json) -> None:
+        reader(call, data)
+        if call.record.response_model == deployment:
+            call.record.response_model = model
+
+    return read
+
+
 def plain(call: Call, data: Json) -> None:
     """A body or event that may have `usage`, `model` and `id`, and nothing else that matters."""
     if usage := data.get("usage"):
