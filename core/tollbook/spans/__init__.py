@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current
     from tollbook.spans._record import Record, Scalar
+    from tollbook.spans._run import Run, Runs
     from tollbook.spans._span import (
         Span,
         continue_trace,
@@ -29,6 +30,8 @@ __all__ = [
     "Call",
     "Record",
     "Remote",
+    "Run",
+    "Runs",
     "Scalar",
     "Span",
     "Trace",
@@ -59,6 +62,7 @@ __getattr__ = lazily(
     _complete="complete priced_model",
     _context="Remote current",
     _record="Record Scalar",
+    _run="Run Runs",
     _span="Span continue_trace get_current_active_span record span start_span",
     _status="status_of",
     _trace="Trace TraceData TraceInfo TraceSpan",

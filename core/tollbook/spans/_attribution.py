@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from tollbook._salt import pseudonym
 from tollbook.spans._scope import Scope, scoped
@@ -159,16 +159,16 @@ def propagate(function: Callable[P, R]) -> Callable[P, R]:
     return carried
 
 
-def of_call(own: Attribution | None) -> Attribution | None:
-    """What a call is booked to whose parent span was given `own` by hand."""
+def of_call(own: Attribution | None, lent: Attribution | None = None) -> Attribution | None:
+    """What a call is booked to whose parent span was given `own` by hand, and `lent` by a framework.
+
+    What was given by hand holds over what holds here, and that over what a framework says.
+    """
     found = here.get()
     if found is None:
         found = everywhere
+    if lent:
+        found = {**lent, **found} if found else lent
     if not own:
         return found or None
     return {**found, **own} if found else own
-
-
-def with_own(above: Any, given: Mapping[str, object]) -> Attribution | None:
-    """`given` on top of what the parent `above` was given by hand."""
-    return clean(given, None if above is None else above.own)

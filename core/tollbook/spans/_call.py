@@ -10,10 +10,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from tollbook import _guard, tokens, usage
-from tollbook.spans import _attribution, _sink
+from tollbook.spans import _attribution, _joins, _sink
 from tollbook.spans._attribution import here
 from tollbook.spans._complete import defer, price
-from tollbook.spans._context import current
+from tollbook.spans._context import current, place
 from tollbook.spans._record import Record
 from tollbook.usage import Usage
 
@@ -35,6 +35,8 @@ class Call:
     # Defaults of the class, since most calls set few of them, and making a call is on the host's path.
     claimed = False
     """Whether an HTTP response belongs to the call."""
+    placed = False
+    """Whether a framework's model call knows that this one is metered."""
     identified = False
     """Whether the answer has named its model."""
     first = 0
@@ -86,12 +88,14 @@ class Call:
         digits = "%016x%016x" % (started, getrandbits(64))
         record.span_id = digits[16:]
         parent = current.get()
+        if parent is not None and parent.watched:
+            parent, self.placed = place(parent, record.operation)
         if parent is None:
             record.trace_id = digits
             booked = here.get()
             record.attribution = _attribution.everywhere if booked is None else booked
         else:
-            record.attribution = _attribution.of_call(parent.own)
+            record.attribution = _attribution.of_call(parent.own, parent.lent)
             record.trace_id = parent.trace_id
             record.parent_id = parent.span_id
             parent.nested = True
@@ -159,6 +163,8 @@ class Call:
                     used.quantities = {**self.tools, **used.quantities}
                 price(record, used, self.convention, raw)
         self.request = None
+        if _joins.on and record.response_id is not None and not self.placed:
+            _joins.call_ended(record)
         _sink.last_trace_id = record.trace_id
         _sink.sink(record)
 

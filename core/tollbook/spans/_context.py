@@ -18,11 +18,62 @@ class Parent(Protocol):
     own: dict[str, str] | None
     """What it was given by hand to be booked to, which holds for all that is inside, too."""
 
+    @property
+    def lent(self) -> dict[str, str] | None:
+        """What a framework books it to, and all that is inside, where the program says nothing else."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether `place` must be asked where a call belongs: it has ended, or is in a framework's model call."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing more inside, although it may still be the current one somewhere."""
+        ...
+
+    @property
+    def above(self) -> Parent | None:
+        """What it was opened in."""
+
+    @property
+    def claim(self) -> Claim | None:
+        """The innermost model call of a framework that what is inside belongs to."""
+
+
+class Claim:
+    """A model call as a framework sees it: whether the paid calls behind it have been metered below."""
+
+    __slots__ = ("calls", "embeds", "outer", "room")
+
+    def __init__(self, outer: Claim | None, *, embeds: bool = False, room: int = 1) -> None:
+        self.outer = outer
+        """The framework's model call that this one is made in."""
+        self.embeds = embeds
+        """Whether it makes embeddings; a chat with a semantic cache makes some, too, and is not paid for by them."""
+        self.room = room
+        """How many paid calls it is; a further one is somebody else's."""
+        self.calls = 0
+        """How many were metered inside."""
+
+    def take(self, operation: str | None) -> None:
+        """Note a paid call that is metered inside this one, and so inside all around it."""
+        claim: Claim | None = self
+        while claim is not None:
+            if (operation == "embeddings") is claim.embeds:
+                claim.calls += 1
+            claim = claim.outer
+
 
 class Remote:
     """A span of another process, or none at all: only what children take from it."""
 
     __slots__ = ("nested", "own", "span_id", "trace_id")
+    lent: dict[str, str] | None = None
+    watched = False
+    closed = False
+    above: Parent | None = None
+    claim: Claim | None = None
 
     def __init__(self, trace_id: str, span_id: str | None) -> None:
         self.trace_id = trace_id
@@ -33,6 +84,30 @@ class Remote:
 
 current: ContextVar[Parent | None] = ContextVar("tollbook_current", default=None)
 """The innermost open span of this thread or task."""
+
+
+def opened(found: Parent | None) -> Parent | None:
+    """The innermost of `found` and what is above it that still takes something inside."""
+    while found is not None and found.closed:
+        found = found.above
+    return found
+
+
+def innermost() -> Parent | None:
+    """The innermost span that is open here.
+
+    What has ended may still be the current one, where a framework ended it in another context than that of its start.
+    """
+    return opened(current.get())
+
+
+def place(found: Parent, operation: str | None) -> tuple[Parent | None, bool]:
+    """The parent of a new paid call where `found` is the current one, and whether a framework's model call is told."""
+    parent = opened(found)
+    if parent is None or (claim := parent.claim) is None:
+        return parent, False
+    claim.take(operation)
+    return parent, True
 
 
 def new_trace_id() -> str:

@@ -14,7 +14,16 @@ from tollbook import _guard
 from tollbook._money import from_usd
 from tollbook.pricing import Cost, cost_of
 from tollbook.spans import _attributes, _attribution, _sink
-from tollbook.spans._context import Parent, Remote, current, new_span_id, new_trace_id, parse_traceparent
+from tollbook.spans._context import (
+    Claim,
+    Parent,
+    Remote,
+    current,
+    innermost,
+    new_span_id,
+    new_trace_id,
+    parse_traceparent,
+)
 from tollbook.spans._record import Record, Scalar
 from tollbook.spans._status import status_of
 from tollbook.usage import Usage, read
@@ -32,18 +41,41 @@ class Span:
     Made by `span`, `trace` and `start_span`, not by its constructor.
     """
 
-    __slots__ = ("_fields", "_open", "_started", "_token", "nested", "own", "record", "span_id", "trace_id")
+    __slots__ = (
+        "_fields",
+        "_open",
+        "_started",
+        "_token",
+        "above",
+        "claim",
+        "lent",
+        "nested",
+        "own",
+        "record",
+        "span_id",
+        "trace_id",
+        "watched",
+    )
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, above: Parent | None = None) -> None:
         self.record = record
         self.trace_id = record.trace_id
         self.span_id: str | None = record.span_id
         self.nested = False
-        self.own: dict[str, str] | None = None
+        self.above = above
+        self.own: dict[str, str] | None = None if above is None else above.own
+        self.lent: dict[str, str] | None = None if above is None else above.lent
+        self.claim: Claim | None = None if above is None else above.claim
+        self.watched = self.claim is not None
         self._fields: dict[str, int] = {}
         self._started = perf_counter_ns()
         self._open = [True]
         self._token: Token[Parent | None] | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls inside; what a program opens does so wherever it is still the current one."""
+        return False
 
     @property
     def name(self) -> str:
@@ -155,11 +187,31 @@ class Span:
         if record.usage is not None or record.cost is not None:
             record.bills = True
             record.covers = self.nested
+            if self.claim is not None:
+                self.claim.take(record.operation)
         _sink.emit(record)
 
 
 def _pico(amount: Number) -> int:
     return from_usd(repr(amount) if isinstance(amount, float) else amount)
+
+
+def begun(name: str, kind: str, parent: Parent | None) -> Record:
+    """The record of a span that begins now inside `parent`."""
+    record = Record(
+        trace_id=new_trace_id() if parent is None else parent.trace_id,
+        span_id=new_span_id(),
+        parent_id=None if parent is None else parent.span_id,
+        kind=kind.lower(),
+        name=name[:_LONGEST],
+        start=time_ns(),
+    )
+    if parent is None:
+        record.attribution = _attribution.of_call(None)
+    else:
+        parent.nested = True
+        record.attribution = _attribution.of_call(parent.own, parent.lent)
+    return record
 
 
 def start_span(name: str, *, kind: str = "span", **attributes: Any) -> Span:
@@ -170,22 +222,11 @@ def start_span(name: str, *, kind: str = "span", **attributes: Any) -> Span:
         kind: `agent`, `chain`, `tool`, `retriever`, `llm` or `span`.
         attributes: As for `Span.set_attribute`; `model` and `provider` name the model of a call made by hand.
     """
-    parent = current.get()
-    record = Record(
-        trace_id=new_trace_id() if parent is None else parent.trace_id,
-        span_id=new_span_id(),
-        parent_id=None if parent is None else parent.span_id,
-        kind=kind.lower(),
-        name=name[:_LONGEST],
-        start=time_ns(),
-    )
-    if parent is not None:
-        parent.nested = True
-    record.attribution = _attribution.of_call(None if parent is None else parent.own)
+    parent = innermost()
+    record = begun(name, kind, parent)
     record.request_model = attributes.pop("model", None)
     record.provider = attributes.pop("provider", None)
-    opened = Span(record)
-    opened.own = None if parent is None else parent.own
+    opened = Span(record, parent)
     opened.set_attributes(attributes)
     return opened
 
@@ -247,7 +288,7 @@ def continue_trace(traceparent: str) -> Generator[None]:
 
 def get_current_active_span() -> Span | None:
     """The innermost span that is open here; None outside of any."""
-    found = current.get()
+    found = innermost()
     return found if isinstance(found, Span) else None
 
 

@@ -1,0 +1,218 @@
+"""Runs: spans that a framework opens and closes, by callbacks that may come in other contexts and threads.
+
+The seam for frameworks. A handler makes a `Run` for everything that its framework starts, keeps it in `Runs` under
+the framework's own id, enters it where what is inside will run, and ends it. A run is an open span like any other: what
+is called while it is the current one becomes part of it. Two things are its own:
+
+- It may be ended in another context than that of its start, where the context of its start can't be restored. So a run
+  that has ended is passed over, by whatever still finds it as the current one.
+- A run of kind `llm` or `embedding` is a model call as the framework sees it. It is booked by the SDK's call below it
+  if that is metered, or by an SDK's call elsewhere with the same response id; else by the run itself, from `book`. An
+  aggregate of a framework thus never is a second bill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from tollbook import usage
+from tollbook.spans import _attribution, _joins
+from tollbook.spans._complete import defer, price
+from tollbook.spans._context import Claim, Parent, current, innermost, opened
+from tollbook.spans._span import Span, begun
+
+Json = dict[str, Any]
+
+_LONGEST, _WORDS = 64, 6
+_MODEL_KINDS = frozenset({"llm", "embedding"})
+_ALL = 1 << 60
+
+
+def safe_name(name: object, kind: str) -> str:
+    """`name` if it is short enough to be one; else `kind` and a hash, since it may be content."""
+    text = str(name)
+    if 0 < len(text) <= _LONGEST and text.isprintable() and text.count(" ") < _WORDS:
+        return text
+    return f"{kind} {hashlib.blake2b(text.encode(errors='replace'), digest_size=4).hexdigest()}" if text else kind
+
+
+class Run(Span):
+    """An open span of a framework; see the module for how it differs from a program's own."""
+
+    __slots__ = ("_before", "_ended", "_inside", "_raw", "_response_id", "cached")
+
+    def __init__(
+        self,
+        name: object,
+        kind: str,
+        *,
+        integration: str,
+        within: Run | None = None,
+        operation: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        lent: Mapping[str, object] | None = None,
+        calls: int = 1,
+        beside: Run | None = None,
+    ) -> None:
+        """Begin a run, which is not yet the current span.
+
+        Args:
+            name: The framework's name of what runs; hashed if it looks like content.
+            kind: `agent`, `chain`, `tool`, `retriever` or `span`; `llm` or `embedding` for a model call.
+            integration: Who records it: `langchain`, `llama_index`.
+            within: The run that the framework says it is in; None: it says none. Spans that the program opened inside
+                that run, and that are current here, come between.
+            operation: `gen_ai.operation.name` of a model call; default `chat`, or `embeddings`.
+            provider: Of a model call, by OpenTelemetry's name.
+            model: The model that was asked.
+            lent: What the framework says that it, and all inside, is booked to, where the program says nothing else.
+            calls: How many paid calls a model call is, at most.
+            beside: The model call that this one was started with, and shares its paid calls with (a batch of prompts,
+                of which the context knows the last only).
+        """
+        parent = beside.above if beside is not None else _parent(within)
+        record = begun(safe_name(name, kind), "llm" if kind in _MODEL_KINDS else kind, parent)
+        super().__init__(record, parent)
+        if lent and (given := _attribution.clean(lent, self.lent)) != self.lent:
+            self.lent = given
+            record.attribution = _attribution.of_call(self.own, given)
+        record.integration, record.provider, record.request_model = integration, provider, model
+        self.cached = False
+        """Whether the framework answered from a cache of its own: nothing was paid."""
+        self._ended = False
+        self._before: Parent | None = None
+        self._raw: tuple[str, Json] | None = None
+        self._response_id: str | None = None
+        self._inside: Claim | None = None
+        if kind in _MODEL_KINDS:
+            embeds = kind == "embedding"
+            record.operation = operation or ("embeddings" if embeds else "chat")
+            shared = None if beside is None else beside._inside
+            self._inside = shared or Claim(self.claim, embeds=embeds, room=_ALL if embeds else calls)
+            self.claim, self.watched = self._inside, True
+            _joins.on = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, or has all the paid calls that it is: others that are made here are not its own."""
+        inside = self._inside
+        return self._ended or (inside is not None and inside.calls >= inside.room)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a paid call inside is metered, so that this run is not to be booked."""
+        return self._inside is not None and self._inside.calls > 0
+
+    def enter(self) -> None:
+        """Make it the current span here, until it ends or another one is entered."""
+        self._before = innermost()
+        current.set(self)
+
+    def leave(self) -> None:
+        """Make what was current before it so again, if it is the current one here; it stays open."""
+        if current.get() is self:
+            current.set(self._before)
+
+    def book(
+        self,
+        convention: str,
+        raw: Json | None,
+        *,
+        model: str | None = None,
+        response_id: str | None = None,
+        provider: str | None = None,
+    ) -> None:
+        """Say what the framework reports of a model call; it is booked at the end, unless a call below was.
+
+        Args:
+            convention: One of `tollbook.usage.CONVENTIONS`.
+            raw: The usage as reported; None if none was.
+            model: The model that answered.
+            response_id: The provider's id of the answer, by which a call is found whose context was lost.
+            provider: Who answered, if it was not known at the start.
+        """
+        record = self.record
+        if raw:
+            self._raw = convention, raw
+        record.response_model = model or record.response_model
+        record.provider = provider or record.provider
+        self._response_id = response_id or self._response_id
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End it, once; write its record, with what was booked if no call that was metered has it already.
+
+        Args:
+            error: What it raised. `GeneratorExit`: the host read no further.
+        """
+        first = not self._ended
+        self._ended = self.watched = True
+        self.leave()
+        self._before = None
+        inside, record = self._inside, self.record
+        if inside is not None and first:
+            self.claim = inside.outer
+            if self.cached:
+                record.flags += ("cache_hit",)
+            elif record.usage is None and record.cost is None and not (self.claimed or self._metered_elsewhere()):
+                self._bill()
+        super().end(error)
+
+    def _metered_elsewhere(self) -> bool:
+        return self._response_id is not None and _joins.run_ended(self._response_id)
+
+    def _bill(self) -> None:
+        """Book the usage that was reported; what is not known stays so, and the call counts all the same."""
+        record = self.record
+        record.bills = True
+        record.response_id = self._response_id
+        if self.claim is not None:
+            self.claim.take(record.operation)
+        if self._raw is None:
+            record.flags += ("no_usage_reported",)
+            return
+        convention, raw = self._raw
+        if not defer(record, convention, raw) and (found := usage.read(convention, raw)) is not None:
+            price(record, found, convention, raw)
+
+
+def _parent(within: Run | None) -> Parent | None:
+    """The parent of a run: the program's own spans that are open here inside `within`, else that."""
+    here = innermost()
+    if within is None:
+        return here
+    found = here
+    while found is not None and found is not within and not isinstance(found, Run):
+        found = opened(found.above)
+    return here if found is within else opened(within)
+
+
+class Runs:
+    """The open runs of one framework, by the framework's ids; the oldest are ended when there are too many."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._open: dict[Hashable, Run] = {}
+        self._most = most
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, key: Hashable, run: Run) -> None:
+        """Keep `run` until its end."""
+        self._open[key] = run
+        while len(self._open) > self._most:
+            try:
+                lost = self._open.pop(next(iter(self._open)))
+            except (KeyError, RuntimeError, StopIteration):  # another thread was faster
+                return
+            lost.end(GeneratorExit())
+
+    def get(self, key: Hashable) -> Run | None:
+        """The open run of `key`."""
+        return self._open.get(key)
+
+    def pop(self, key: Hashable) -> Run | None:
+        """The open run of `key`, no longer kept."""
+        return self._open.pop(key, None)
