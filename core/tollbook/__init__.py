@@ -14,6 +14,7 @@ from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
     from tollbook._instrument import autolog
+    from tollbook._prices import CostResult, Price, cost, price
     from tollbook._runtime import flush, get_last_active_trace_id, get_trace, reprice
     from tollbook.spans import (
         Span,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "CostResult",
+    "Price",
     "Span",
     "Trace",
     "Usage",
@@ -40,11 +43,13 @@ __all__ = [
     "attribute_process",
     "autolog",
     "continue_trace",
+    "cost",
     "current_attribution",
     "flush",
     "get_current_active_span",
     "get_last_active_trace_id",
     "get_trace",
+    "price",
     "propagate",
     "record",
     "reprice",
@@ -58,6 +63,7 @@ __getattr__ = lazily(
     __name__,
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_trace reprice",
+    _prices="CostResult Price cost price",
     spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
     "record span start_span trace",
     usage="Usage",

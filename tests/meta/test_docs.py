@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anthropic
+import click
 import openai
 import pytest
 from click.testing import CliRunner
@@ -224,12 +225,15 @@ def test_every_public_name_is_in_the_docs(name: str) -> None:
 
 
 def test_every_command_and_option_is_in_the_docs() -> None:
-    text = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
-    for command in main.commands.values():
-        assert f"`tollbook {command.name}" in text
-        for parameter in command.params:
-            for option in parameter.opts:
-                assert not option.startswith("--") or option in text, f"{command.name} {option}"
+    told = {page: (ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("reading.md", "prices.md")}
+    for name, command in main.commands.items():
+        assert f"`tollbook {name}" in told["reading.md"]
+        below = command.commands if isinstance(command, click.Group) else {}
+        for path, each in [(name, command), *((f"{name} {word}", each) for word, each in below.items())]:
+            text = told["prices.md" if path.startswith("prices ") else "reading.md"]
+            assert f"`tollbook {path}" in text
+            for option in (option for parameter in each.params for option in parameter.opts):
+                assert not option.startswith("--") or option in text, f"{path} {option}"
 
 
 def test_the_example_of_an_integration_is_the_real_one() -> None:

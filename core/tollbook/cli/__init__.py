@@ -6,37 +6,16 @@ as one line says, 2 it was asked for wrongly.
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tollbook import __version__
+from tollbook.cli._command import Command, open_ledger, say_json, store_option
+from tollbook.cli._prices import prices
 
 if TYPE_CHECKING:
     from tollbook.ledger import Store
-
-
-class _Command(click.Command):
-    """A command whose expected failures are one clear line, not a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from tollbook.ledger import StoreError
-
-        out: Any = sys.stdout
-        if isinstance(out, io.TextIOWrapper):
-            out.reconfigure(errors="backslashreplace")  # a name that this terminal can't show is no failure
-        try:
-            return super().invoke(ctx)
-        except StoreError as error:
-            raise click.ClickException(str(error)) from error
-        except ValueError as error:
-            raise click.UsageError(str(error), ctx) from error
-        except BrokenPipeError:  # `tollbook report | head` has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-            raise click.exceptions.Exit(0) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -59,47 +38,13 @@ def main() -> None:
     """  # noqa: D301 - click wants the character
 
 
-def _store_option(function: Any) -> Any:
-    return click.option(
-        "--store",
-        metavar="PATH",
-        help="The ledger to read: a path or sqlite:/// URL. Default: TOLLBOOK_STORE, else your data directory.",
-    )(function)
-
-
-def _open(store: str | None) -> Store:
-    """The store, with all in it that programs have recorded so far.
-
-    Raises:
-        StoreError: It can't be read. One that can be read and not written to is told of, and read as it is.
-    """
-    from tollbook.cli._text import clean
-    from tollbook.ledger import StoreError, open_store
-
-    opened = open_store(store)
-    try:
-        opened.drain()
-    except StoreError as error:
-        opened.last_trace_id()  # can it be read, at least?
-        click.echo(f"Warning: what was recorded last is missing here: {clean(str(error))}", err=True)
-    return opened
-
-
-def _say_json(data: Any) -> None:
-    import json
-
-    from tollbook.cli._text import say
-
-    say(json.dumps(data, indent=2))
-
-
 _BY = """What to group by: one or several names, separated by commas, or the option again.
 provider, model, request_model, response_model, operation, integration, kind, status, error, stream, tier (of
 service), priced and source (how the cost and the usage are known); one of hour, day and month; feature, agent,
 user, org, session, key and tag.NAME, for what the program booked to; trace, name (of the span) and attribute.NAME."""
 
 
-@main.command(cls=_Command)
+@main.command(cls=Command)
 @click.option("--by", "-b", multiple=True, default=("provider,model",), show_default=True, metavar="NAMES", help=_BY)
 @click.option(
     "--since",
@@ -112,7 +57,7 @@ user, org, session, key and tag.NAME, for what the program booked to; trace, nam
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @click.option("--csv", "form", flag_value="csv", help="CSV, for a spreadsheet.")
 @click.option("--md", "form", flag_value="md", help="A Markdown table.")
-@_store_option
+@store_option
 def report(
     by: tuple[str, ...],
     since: str | None,
@@ -139,9 +84,9 @@ def report(
     from tollbook.reports import report as make
 
     names = [name.strip() for given in by for name in given.split(",") if name.strip()]
-    found = make(_open(store), by=names, since=since, until=until, timezone=timezone, top=top)
+    found = make(open_ledger(store), by=names, since=since, until=until, timezone=timezone, top=top)
     if form == "json":
-        _say_json(found.as_dict())
+        say_json(found.as_dict())
     elif form == "csv":
         from tollbook.cli._forms import as_csv
 
@@ -160,10 +105,10 @@ def report(
         say(nothing(found))
 
 
-@main.command(cls=_Command)
+@main.command(cls=Command)
 @click.argument("trace_id", metavar="[ID]", default="last")
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
-@_store_option
+@store_option
 def trace(trace_id: str, form: str | None, store: str | None) -> None:
     """One trace as a tree: each call with its tokens, cost and time.
 
@@ -178,12 +123,12 @@ def trace(trace_id: str, form: str | None, store: str | None) -> None:
     """  # noqa: D301 - click wants the character
     from tollbook.spans import Trace
 
-    opened = _open(store)
+    opened = open_ledger(store)
     whole = Trace(opened.trace(_find(opened, trace_id)))
     if form == "json":
         from tollbook.cli._trace import as_json
 
-        _say_json(as_json(whole))
+        say_json(as_json(whole))
     else:
         from tollbook.cli._text import say, screen
         from tollbook.cli._trace import as_text
@@ -211,9 +156,9 @@ def _find(store: Store, beginning: str) -> str:
     return found[0]
 
 
-@main.command(cls=_Command)
+@main.command(cls=Command)
 @click.option("--json", "form", flag_value="json", help="JSON.")
-@_store_option
+@store_option
 def doctor(form: str | None, store: str | None) -> None:
     """What works here and what does not.
 
@@ -224,7 +169,7 @@ def doctor(form: str | None, store: str | None) -> None:
 
     findings = examine(store)
     if form == "json":
-        _say_json([finding._asdict() for finding in findings])
+        say_json([finding._asdict() for finding in findings])
     else:
         from tollbook.cli._text import say, screen
 
@@ -233,7 +178,7 @@ def doctor(form: str | None, store: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-@main.command(cls=_Command)
+@main.command(cls=Command)
 @click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the demo's ledger in this file.")
 def demo(keep: str | None) -> None:
     """Meter some calls of the real SDKs, and report what they cost.
@@ -244,3 +189,6 @@ def demo(keep: str | None) -> None:
     from tollbook.cli._demo import run
 
     run(keep)
+
+
+main.add_command(prices)

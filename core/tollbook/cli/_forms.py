@@ -9,6 +9,8 @@ from tollbook.cli._text import clean
 from tollbook.cli._words import cost, labels, notes, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from tollbook.reports import Report
 
 _FORMULA = ("=", "+", "-", "@")
@@ -20,16 +22,26 @@ def as_csv(report: Report) -> str:
 
     Names are cleaned, and one that a spreadsheet would take for a formula gets an apostrophe.
     """
+    from tollbook.reports import COLUMNS
+
+    rows = [[*labels(report, row), *row.numbers().values()] for row in report.rows]
+    return rows_as_csv([*map(_harmless, report.by), *COLUMNS], rows, names=range(len(report.by)))
+
+
+def rows_as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], names: Iterable[int]) -> str:
+    """The rows as CSV, those columns that are `names` made harmless."""
     import csv
     import io
 
-    from tollbook.reports import COLUMNS
-
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*map(_harmless, report.by), *COLUMNS])
-    for row in report.rows:
-        writer.writerow([*map(_harmless, labels(report, row)), *row.numbers().values()])
+    writer.writerow(head)
+    places = tuple(names)
+    for row in rows:
+        cells = list(row)
+        for n in places:
+            cells[n] = _harmless(cells[n])
+        writer.writerow(cells)
     return out.getvalue().rstrip("\n")
 
 

@@ -155,6 +155,22 @@ class Store:
             query = "SELECT DISTINCT trace_id FROM span WHERE trace_id BETWEEN ? AND ? ORDER BY trace_id LIMIT ?"
             return [row[0].hex() for row in database.execute(query, (first, last, limit))]
 
+    def find_spans(self, beginning: str, limit: int = 10) -> list[tuple[str, str]]:
+        """(Trace id, span id) of spans whose id begins with these hex digits; empty if none does. It reads every id.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        try:
+            first, last = (bytes.fromhex(beginning.ljust(16, digit)) for digit in "0f")
+        except ValueError:
+            return []
+        with self.reading() as database:
+            if database is None:
+                return []
+            query = "SELECT trace_id, span_id FROM span WHERE span_id BETWEEN ? AND ? LIMIT ?"
+            return [(row[0].hex(), row[1].hex()) for row in database.execute(query, (first, last, limit))]
+
     def spans(
         self,
         since: int | None = None,

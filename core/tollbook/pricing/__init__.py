@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook.pricing._browse import (
+        Change,
+        Entry,
+        contexts,
+        entries,
+        history,
+        list_of,
+        owners,
+        quote,
+        sellers,
+        split,
+    )
     from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
     from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card, price_lists
     from tollbook.pricing._cost import Cost, Status
@@ -14,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Card",
+    "Change",
     "Cost",
+    "Entry",
     "Line",
     "Rate",
     "Rates",
@@ -25,15 +39,24 @@ __all__ = [
     "card_from",
     "cards",
     "catalog_info",
+    "contexts",
     "cost_of",
+    "entries",
+    "history",
     "lines",
+    "list_of",
     "load",
     "on_new_card",
+    "owners",
     "price_lists",
+    "quote",
+    "sellers",
+    "split",
 ]
 
 __getattr__ = lazily(
     __name__,
+    _browse="Change Entry contexts entries history list_of owners quote sellers split",
     _card="Card Line Rate Rates Tier card_from",
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
     _cost="Cost Status",

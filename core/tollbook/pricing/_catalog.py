@@ -160,7 +160,7 @@ def _look_up(key: Key, provider: str, model: str, day: int, context: Mapping[str
     with _lock:
         if (found := known.get(key)) is not None:  # by another thread, meanwhile
             return found
-        rows = _merged(provider, model, day, _normal(context))
+        rows = merged(provider, model, day, normal(context))
         instants = [instant for instant, _ in rows]
         ready = [_compile(_announce(found)) for _, found in rows]
         if len(known) >= _MOST:
@@ -169,7 +169,7 @@ def _look_up(key: Key, provider: str, model: str, day: int, context: Mapping[str
     return found
 
 
-def _normal(context: Mapping[str, str] | None) -> dict[str, str]:
+def normal(context: Mapping[str, str] | None) -> dict[str, str]:
     """`context` in the words of price lists, without what means the plain price, in the order in which keys select.
 
     That order is the alphabet's, in which `processing` comes first: a batch has one price, whatever tier it names.
@@ -178,19 +178,31 @@ def _normal(context: Mapping[str, str] | None) -> dict[str, str]:
     return {key: value for key, value in said if value not in _PLAIN}
 
 
-def _merged(provider: str, model: str, day: int, context: Mapping[str, str]) -> list[tuple[int, Card | None]]:
-    """The cards of a day over all sources, each with the instant from which it applies."""
-    answers = [answer for source in sources if (answer := source(provider, model, day, context))]
+def merged(
+    provider: str, model: str, day: int, context: Mapping[str, str], after: Source | None = None
+) -> list[tuple[int, Card | None]]:
+    """The cards of a day over all sources, or those `after` one of them, each with the instant from which it applies.
+
+    A price list is not loaded for a model whose price another source knows for the whole day.
+    """
+    asked = sources if after is None else sources[sources.index(after) + 1 :]
+    answers: list[Sequence[tuple[int, Card | None]]] = []
+    for source in asked:
+        if answer := source(provider, model, day, context):
+            answers.append(answer)
+            if answer[0][0] <= day and all(card for _, card in answer):
+                break
     instants = sorted({instant for answer in answers for instant, _ in answer}) or [day]
     rows: list[tuple[int, Card | None]] = []
     for instant in instants:
-        found = next((card for answer in answers if (card := _in_force(answer, instant))), None)
+        found = next((card for answer in answers if (card := in_force(answer, instant))), None)
         if not rows or rows[-1][1] != found:
             rows.append((instant, found))
     return rows
 
 
-def _in_force(answer: Sequence[tuple[int, Card | None]], instant: int) -> Card | None:
+def in_force(answer: Sequence[tuple[int, Card | None]], instant: int) -> Card | None:
+    """The card of `answer` that applies at `instant`."""
     found = None
     for begin, each in answer:
         if begin <= instant:

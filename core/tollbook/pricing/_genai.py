@@ -117,6 +117,42 @@ def find(provider: str, model: str) -> tuple[str, genai.ModelInfo, bool] | None:
     return None
 
 
+def listed(at: int, only: str | None = None) -> Iterator[tuple[str, str, Card | None]]:
+    """Every model of every price list, or of the one `only`: the list's id, the model's, and its standard card then."""
+    for provider in providers:
+        if only is None or provider.id == only:
+            for info in provider.models:
+                yield provider.id, info.id, _card(provider.id, info, (), _moment(at), {}, ())
+
+
+def dates(provider: str, model: str) -> list[int]:
+    """The begins of the UTC days (Unix ns) at which the list changes a price of `model`, ascending."""
+    found = find(provider, model)
+    if found is None:
+        return []
+    info = found[1]
+    days = {*_starts(info)}
+    for variant in info.price_variants or ():
+        if isinstance(variant.constraint, genai.StartDateConstraint):
+            days.add(variant.constraint.start_date)
+    return [int(datetime.combine(day, time(), UTC).timestamp()) * _NS for day in sorted(days)]
+
+
+def contexts(provider: str, model: str) -> list[dict[str, str]]:
+    """What selects other prices of `model` than the standard ones, each once."""
+    found = find(provider, model)
+    if found is None or found[2]:
+        return []
+    all_ = [variant.when for variant in found[1].price_variants or ()]
+    return [when for n, when in enumerate(all_) if when not in all_[:n]]
+
+
+def lenders(provider: str) -> Sequence[str]:
+    """The price lists that `provider` falls back to, since it resells their models."""
+    listed = _LISTS.get(LISTS.get(provider, provider))
+    return () if listed is None else listed.fallback_model_providers or ()
+
+
 def count() -> int:
     """How many models are listed, over all providers."""
     return sum(len(provider.models) for provider in providers)

@@ -59,6 +59,26 @@ PREFIXES = {
 }
 """Words before a model's name that repeat whose it is, by price list; any list's own id may stand there, too."""
 
+MAKERS = (
+    "anthropic",
+    "arcee",
+    "cohere",
+    "deepseek",
+    "elevenlabs",
+    "google",
+    "meta",
+    "minimax",
+    "mistral",
+    "moonshotai",
+    "openai",
+    "perplexity",
+    "voyageai",
+    "x-ai",
+    "zai",
+    "zhipuai",
+)
+"""Price lists of those who sell models of their own: where a model belongs whose provider nobody named."""
+
 RESOURCES = {
     "aws": re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/"),
     "google": re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?publishers/[a-z0-9-]+/models/"),

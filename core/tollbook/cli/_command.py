@@ -1,0 +1,67 @@
+"""What all commands share: how they fail, which ledger they read, and how they print JSON."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tollbook.ledger import Store
+
+
+class Command(click.Command):
+    """A command whose expected failures are one clear line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from tollbook.ledger import StoreError
+
+        out: Any = sys.stdout
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # a name that this terminal can't show is no failure
+        try:
+            return super().invoke(ctx)
+        except StoreError as error:
+            raise click.ClickException(str(error)) from error
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from error
+        except BrokenPipeError:  # `tollbook report | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+            raise click.exceptions.Exit(0) from None
+
+
+def store_option(function: Any) -> Any:
+    return click.option(
+        "--store",
+        metavar="PATH",
+        help="The ledger to read: a path or sqlite:/// URL. Default: TOLLBOOK_STORE, else your data directory.",
+    )(function)
+
+
+def open_ledger(store: str | None) -> Store:
+    """The store, with all in it that programs have recorded so far.
+
+    Raises:
+        StoreError: It can't be read. One that can be read and not written to is told of, and read as it is.
+    """
+    from tollbook.cli._text import clean
+    from tollbook.ledger import StoreError, open_store
+
+    opened = open_store(store)
+    try:
+        opened.drain()
+    except StoreError as error:
+        opened.last_trace_id()  # can it be read, at least?
+        click.echo(f"Warning: what was recorded last is missing here: {clean(str(error))}", err=True)
+    return opened
+
+
+def say_json(data: Any) -> None:
+    import json
+
+    from tollbook.cli._text import say
+
+    say(json.dumps(data, indent=2))
