@@ -71,6 +71,17 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(autouse=True)
+def _no_prices_of_others() -> Iterator[None]:
+    """Definitions that a test adds or reads are gone after it."""
+    yield
+    places = sys.modules.get("tollbook.pricing._places")
+    if places is not None and places._own._present:
+        places._own._by_code = False
+        places._added.clear()
+        places.reload_definitions()
+
+
+@pytest.fixture(autouse=True)
 def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home, a ledger and an environment of the test's own, and errors of ours that are raised."""
     for name in list(os.environ):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
     from tollbook._runtime import flush, get_last_active_trace_id, get_trace, reprice
+    from tollbook.pricing import add_prices
     from tollbook.spans import (
         Span,
         Trace,
@@ -39,6 +40,7 @@ __all__ = [
     "Span",
     "Trace",
     "Usage",
+    "add_prices",
     "attribute",
     "attribute_process",
     "autolog",
@@ -64,6 +66,7 @@ __getattr__ = lazily(
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_trace reprice",
     _prices="CostResult Price cost price",
+    pricing="add_prices",
     spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
     "record span start_span trace",
     usage="Usage",

@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 def examine(url: str | None) -> list[Finding]:
     """Look at everything, change nothing but the spool, which is drained, and call nobody."""
-    return [*_program(), *_sdks(), *_ledger(url), *_prices()]
+    return [*_program(), *_sdks(), *_ledger(url), *_prices(), *_definitions()]
 
 
 def _program() -> Iterator[Finding]:
@@ -156,6 +156,15 @@ def _prices() -> Iterator[Finding]:
         yield Finding("prices", "note", f"{text}; there may be newer ones: pip install -U {name}")
     else:
         yield Finding("prices", "ok", text)
+
+
+def _definitions() -> Iterator[Finding]:
+    from tollbook.pricing import definition_errors, definitions
+
+    if own := len(definitions("user")):
+        yield Finding("prices", "ok", f"{counted(own, 'definition')} of your own")
+    for problem in definition_errors():
+        yield Finding("prices", "bad", str(problem))
 
 
 def as_text(findings: list[Finding], screen: Screen) -> str:

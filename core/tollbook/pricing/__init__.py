@@ -19,28 +19,44 @@ if TYPE_CHECKING:
         sellers,
         split,
     )
-    from tollbook.pricing._card import Card, Line, Rate, Rates, Tier, card_from
+    from tollbook.pricing._card import Card, Line, Origin, Rate, Rates, Tier, card_from
     from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card, price_lists
     from tollbook.pricing._cost import Cost, Status
+    from tollbook.pricing._definition import Definition, Problem
+    from tollbook.pricing._places import (
+        add_prices,
+        check,
+        definition_errors,
+        definitions,
+        reload_definitions,
+        tokenizer_of,
+    )
     from tollbook.pricing._price import cost_of, lines
 
 __all__ = [
     "Card",
     "Change",
     "Cost",
+    "Definition",
     "Entry",
     "Line",
+    "Origin",
+    "Problem",
     "Rate",
     "Rates",
     "Status",
     "Tier",
+    "add_prices",
     "card",
     "card_by_id",
     "card_from",
     "cards",
     "catalog_info",
+    "check",
     "contexts",
     "cost_of",
+    "definition_errors",
+    "definitions",
     "entries",
     "history",
     "lines",
@@ -50,15 +66,19 @@ __all__ = [
     "owners",
     "price_lists",
     "quote",
+    "reload_definitions",
     "sellers",
     "split",
+    "tokenizer_of",
 ]
 
 __getattr__ = lazily(
     __name__,
     _browse="Change Entry contexts entries history list_of owners quote sellers split",
-    _card="Card Line Rate Rates Tier card_from",
+    _card="Card Line Origin Rate Rates Tier card_from",
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
     _cost="Cost Status",
+    _definition="Definition Problem",
+    _places="add_prices check definition_errors definitions reload_definitions tokenizer_of",
     _price="cost_of lines",
 )

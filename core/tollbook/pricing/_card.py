@@ -30,6 +30,22 @@ class Tier(msgspec.Struct, frozen=True):
     """All rates of the tier, also those that are as below it."""
 
 
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A definition, the user's or ours, that prices come from."""
+
+    layer: str
+    """`user` or `overlay`."""
+    name: str
+    source: str = ""
+    """Where its author has the prices from."""
+    checked: str = ""
+    """ISO day on which they were last compared with that."""
+    file: str = ""
+    """The file's name without its directory."""
+    digest: str = ""
+    """12 hex digits, a hash of what the definition says."""
+
+
 class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     """The prices of one model at one time, with where they come from: all that is needed to check a cost.
 
@@ -45,7 +61,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     layer: str
     """`genai-prices`, `overlay` or `user`."""
     source: str
-    """The layer's version, such as `genai-prices 0.2.3`."""
+    """The layer's version, such as `genai-prices 0.2.3`; of definitions, file and hash."""
     rates: Rates
     """By bucket. A rate of `requests` is due once per call, whether or not the usage counts requests."""
     tiers: tuple[Tier, ...] = ()
@@ -60,6 +76,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     """Buckets whose rate is taken from another bucket without certainty, with the assumption in words."""
     assumptions: tuple[str, ...] = ()
     """What is taken for granted for every call priced by this card."""
+    origins: tuple[Origin, ...] = ()
+    """The definitions that made these prices, in the order in which they did; none: the price list alone."""
 
 
 class Line(msgspec.Struct, frozen=True):

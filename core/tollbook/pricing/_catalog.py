@@ -12,6 +12,7 @@ import os
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from tollbook import _guard
 from tollbook.pricing._card import Card
@@ -30,6 +31,12 @@ on_new_card: list[Callable[[Card], None]] = []
 
 _DATA = "tollbook.pricing._genai"
 """The module whose import loads the price data."""
+
+_PLACES = "tollbook.pricing._places"
+"""The module that reads definitions."""
+
+_OWN = "tollbook.pricing._own"
+"""The module that knows whether there are definitions."""
 
 _MOST = 4096
 """Cards remembered at once, so that model names made up by a program can't fill the memory."""
@@ -81,10 +88,34 @@ _announced: set[str] = set()
 _lock = threading.RLock()
 
 
+def _user(provider: str, model: str, day: int, context: Mapping[str, str]) -> Sequence[tuple[int, Card | None]]:
+    from tollbook.pricing import _places
+
+    return _places.user().cards(provider, model, day, context, partial(merged, after=_user))
+
+
+def _overlay(provider: str, model: str, day: int, context: Mapping[str, str]) -> Sequence[tuple[int, Card | None]]:
+    from tollbook.pricing import _places
+
+    return _places.overlay().cards(provider, model, day, context, partial(merged, after=_overlay))
+
+
 def _genai(provider: str, model: str, day: int, context: Mapping[str, str]) -> Sequence[tuple[int, Card | None]]:
     from tollbook.pricing import _genai
 
     return _genai.cards(provider, model, day, context)
+
+
+def _user_version() -> str:
+    from tollbook.pricing import _places
+
+    return _places.user().version
+
+
+def _overlay_version() -> str:
+    from tollbook.pricing import _places
+
+    return _places.overlay().version
 
 
 def _genai_version() -> str:
@@ -93,10 +124,14 @@ def _genai_version() -> str:
     return _genai.SOURCE
 
 
-sources: list[Source] = [_genai]
+sources: list[Source] = [_user, _overlay, _genai]
 """In order of authority. After a change, call `forget`."""
 
-versions: dict[Source, Callable[[], str]] = {_genai: _genai_version}
+versions: dict[Source, Callable[[], str]] = {
+    _user: _user_version,
+    _overlay: _overlay_version,
+    _genai: _genai_version,
+}
 """What gives a source's version, which changes with any of its prices. One without is taken to change all the time."""
 
 
@@ -141,13 +176,13 @@ def cards() -> list[Card]:
 
 def compiled(provider: str | None, model: str | None, start: int, context: Mapping[str, str] | None) -> Compiled:
     """The card of a call with what the hot path needs; `UNPRICED` if there is none."""
-    if not provider or not model:
+    if not model:
         return UNPRICED
     day = start // DAY
     key = (provider, model, day, *context.items()) if context else (provider, model, day)
     found = known.get(key)
     if found is None:
-        found = _look_up(key, provider, model, day * DAY, context)
+        found = _look_up(key, provider or "", model, day * DAY, context)
     if found is None:  # it failed, and would fail again
         found = known[key] = UNPRICED
     if isinstance(found, Schedule):
@@ -250,6 +285,10 @@ def load() -> None:
     """
     with _lock:
         importlib.import_module(_DATA)
+        places = importlib.import_module(_PLACES)
+        places.user()
+        places.overlay()
+        importlib.import_module(_OWN).present()
 
 
 def catalog_info() -> tuple[str, str, str | None, int]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tollbook import _guard, pricing, usage
+from tollbook.pricing import _own
 from tollbook.spans._record import Record
 from tollbook.usage import Usage
 
@@ -32,7 +33,13 @@ class _Harmless(msgspec.Struct):
 
 
 def defer(record: Record, convention: str, raw: Json) -> bool:
-    """Put `raw` into the record as it came, to be read later; False if it may hold more than names and numbers."""
+    """Put `raw` into the record as it came, to be read later.
+
+    False if it may hold more than names and numbers, or if prices are defined in this process: another one that drains
+    the journal may not have them.
+    """
+    if _own.present():
+        return False
     try:
         record.raw = msgspec.convert({"raw": raw}, _Harmless).raw
     except msgspec.ValidationError:

@@ -1,0 +1,49 @@
+"""Whether this process has price definitions of its own, known without reading any.
+
+Usage is usually priced by whoever drains the journal, which may be another process, without these definitions. So a
+process that has some prices its calls itself. Most have none, and must not pay for the question.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VARIABLE = "TOLLBOOK_PRICES"
+"""The environment variable that names files of definitions, separated as in `PATH`."""
+
+PROJECT = ("tollbook-prices.toml", "tollbook-prices.json")
+"""In the directory in which the program was started."""
+
+_present: bool | None = None
+_by_code = False
+
+
+def present() -> bool:
+    """Whether there are any definitions beside ours; the places are looked at once."""
+    global _present
+    if _present is None:
+        _present = _by_code or bool(files())
+    return _present
+
+
+def files() -> list[Path]:
+    """The files of definitions that there are, those of least authority first."""
+    from platformdirs import user_config_path
+
+    home = user_config_path("tollbook", appauthor=False)
+    found = [path for path in (home / "prices.toml", home / "prices.json", *map(Path, PROJECT)) if path.is_file()]
+    named = [Path(name).expanduser() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    return [path.absolute() for path in found + named]
+
+
+def added() -> None:
+    """Note that the program added definitions."""
+    global _present, _by_code
+    _present = _by_code = True
+
+
+def forget() -> None:
+    """Look again when next asked."""
+    global _present
+    _present = None
