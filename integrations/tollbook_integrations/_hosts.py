@@ -35,6 +35,10 @@ SUFFIX = (
 )
 
 
+CHARGE_HEADER = "x-litellm-response-cost"
+"""In which a gateway says what an answer cost, in US dollars."""
+
+
 class Origin(NamedTuple):
     """Where a client sends its calls."""
 
@@ -42,6 +46,8 @@ class Origin(NamedTuple):
     provider: str
     context: dict[str, str] | None
     may_ask: bool
+    gateway: bool
+    """Whether it is no known provider's own host: then one that passes calls on, perhaps."""
 
 
 def provider_at(host: str) -> str:
@@ -50,6 +56,11 @@ def provider_at(host: str) -> str:
     if found is None:
         found = next((provider for suffix, provider in SUFFIX if host.endswith(suffix)), host)
     return found
+
+
+def is_known(host: str) -> bool:
+    """Whether a provider that we know answers at `host` itself."""
+    return provider_at(host) != host
 
 
 def region_at(host: str) -> str | None:

@@ -23,7 +23,7 @@ from tollbook._runtime import warm
 from tollbook.spans import Call, Record, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
-from tollbook_integrations._hosts import WORDS, Origin, provider_at, region_at
+from tollbook_integrations._hosts import CHARGE_HEADER, WORDS, Origin, is_known, provider_at, region_at
 from tollbook_integrations._items import hide_unread, link_unclaimed, streams, streams_async
 from tollbook_integrations._pending import apart, pending, reset
 from tollbook_integrations._wire import read_as
@@ -170,7 +170,7 @@ class Stainless:
             if len(self._origins) > 500:
                 self._origins.clear()
             # The URL is kept with the facts, so that its identity stays its own.
-            found = Origin(url, provider, {"region": region} if region else None, may_ask)
+            found = Origin(url, provider, {"region": region} if region else None, may_ask, not is_known(host))
             self._origins[key] = found
         return found
 
@@ -201,10 +201,13 @@ class Stainless:
                 stream=stream,
             )
             convention = WORDS.get((origin.provider, endpoint.convention), endpoint.convention)
-            return Call(record, convention, reader, body, endpoint.counted)
+            call = Call(record, convention, reader, body, endpoint.counted)
+            if origin.gateway:
+                call.gateway = True
         except Exception:  # noqa: BLE001 - the guard
             _guard.report("tollbook_integrations.begin")
             return None
+        return call
 
     @_guard.guarded
     def _ask(self, client: Any, args: tuple[Any, ...], kwargs: Json, call: Call) -> tuple[tuple[Any, ...], Json] | None:
@@ -321,6 +324,8 @@ class Stainless:
             if retries := kwargs.get("retries_taken"):
                 call.record.retries = retries
             extensions[KEY] = call
+            if call.gateway and not call.record.stream:  # a stream's headers are sent before its cost is known
+                call.saw_charge(kwargs["response"].headers.get(CHARGE_HEADER))
             if not kwargs["response"].is_closed:
                 follow(call, kwargs["response"])
                 if call.record.stream:

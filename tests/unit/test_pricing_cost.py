@@ -248,6 +248,13 @@ def test_the_providers_charge_prices_a_model_that_no_list_has(charge: int) -> No
     assert (cost.total, cost.listed, cost.input, cost.status) == (charge, None, None, "exact")
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-search-preview", "own"])
+def test_a_charge_for_what_nobody_counted_has_no_list_price(model: str) -> None:
+    cost = priced("openai", model, {}, charge=7)
+    assert (cost.total, cost.listed, cost.input, cost.status) == (7, None, None, "exact")
+    assert priced("openai", model, {}) == Cost(status="unpriced")
+
+
 def test_the_providers_charge_holds_for_parts_and_partial_lists_too() -> None:
     part = Part("compaction", {"input": 1000})
     cost = priced("anthropic", SONNET, {"input": 1000, "holograms": 1}, parts=(part,), charge=10**10)

@@ -282,6 +282,29 @@ def test_a_call_booked_by_hand_with_its_own_cost(written):
     assert record.cost.total_usd == Decimal("0.0000016")
 
 
+def test_a_programs_own_cost_has_the_list_price_beside_it(written):
+    usage = {"input_tokens": 45, "output_tokens": 14}
+    tollbook.record(model="gpt-4o-mini", provider="openai", usage=usage, cost="0.5")
+    tollbook.record(model="house-model", provider="openai", usage=usage, cost=0)
+    known, unknown = (record.cost for record in written)
+    assert (known.total_usd, known.listed, known.status) == (Decimal("0.5"), 6_750_000 + 8_400_000, "manual")
+    assert (unknown.total_usd, unknown.listed, unknown.status) == (Decimal(0), None, "manual")
+
+
+@pytest.mark.parametrize("cost", [-0.01, "-1", "nan", "1e9", "much", None])
+def test_what_can_not_be_a_cost_is_refused_where_it_is_set(written, cost):
+    with tollbook.span("s") as span, pytest.raises(ValueError, match=r"cost|money"):
+        span.set_cost(cost)
+    assert written[0].cost is None
+
+
+@pytest.mark.parametrize("cost", [0.5, None, {"total_cost": -1}, {"input_cost": -1, "total_cost": 1}, {}])
+def test_what_can_not_be_a_cost_is_refused_as_an_attribute_too(written, cost):
+    with tollbook.span("s") as span, pytest.raises(ValueError, match=r"cost"):
+        span.set_attribute("mlflow.llm.cost", cost)
+    assert written[0].cost is None
+
+
 def test_an_unknown_model_has_tokens_and_no_cost(written):
     tollbook.record(model="house-model", provider="openai", usage={"input_tokens": 7, "output_tokens": 3})
     info = Trace(written).info

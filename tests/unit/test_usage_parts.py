@@ -51,6 +51,40 @@ def test_what_the_provider_charged_is_in_pico_dollars(convention: str, raw: dict
     assert usage.charge == charge
 
 
+@pytest.mark.parametrize("before", [None, {"total_cost": 0.5}])
+@pytest.mark.parametrize("nothing", [0, 0.0])
+def test_a_charge_of_nothing_is_one_whatever_came_before_it(before: Any, nothing: float) -> None:
+    """Zero is a price, null is none, also where objects of the same keys were read before."""
+    for _ in range(2):
+        counts = {"prompt_tokens": 3, "completion_tokens": 1}
+        earlier, later = (read("openai.chat", {**counts, "cost": cost}) for cost in (before, nothing))
+        assert earlier is not None
+        assert later is not None
+        assert (earlier.charge, later.charge) == (before and 500_000_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("convention", "stated"),
+    [
+        ("openai.chat", {"cost": {"total_cost": 0.5, "currency": "{}"}}),
+        ("anthropic.session", {"list_cost": {"amount": "50", "currency": "{}"}}),
+    ],
+)
+def test_a_charge_in_another_currency_is_none(convention: str, stated: dict[str, dict[str, Any]]) -> None:
+    ((key, said),) = stated.items()
+    usage = {"input_tokens": 14, "output_tokens": 1}
+    for currency, charge in (
+        ("USD", 500_000_000_000),
+        ("usd", 500_000_000_000),
+        (None, 500_000_000_000),
+        ("EUR", None),
+    ):
+        found = read(convention, {**usage, key: {**said, "currency": currency}})
+        assert found is not None
+        assert (found.charge, found.flags) == (charge, () if charge else ("foreign_currency",))
+        assert found.quantities == {"input": 14, "output": 1}
+
+
 def test_a_charge_may_be_all_that_is_known() -> None:
     assert read("openai.images", {"cost_in_usd_ticks": 200_000_000}) == Usage({}, charge=20_000_000_000)
 

@@ -30,7 +30,7 @@ class Cost(msgspec.Struct, omit_defaults=True, gc=False):
     """`exact`; `partial`: a quantity has no price and is not in the sum; `estimated`: the usage was estimated, or a
     price was assumed; `unpriced`: nothing of it has a known price; `manual`: set by the program."""
     listed: int | None = None
-    """What the list price comes to, where `total` is the provider's own figure."""
+    """What the list price comes to, where `total` is the provider's or the program's own figure."""
     cards: tuple[str, ...] = ()
     """Ids of the rate cards used: the response's, then one for each part of the usage, empty where there is none."""
     assumptions: tuple[str, ...] = ()

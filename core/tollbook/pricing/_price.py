@@ -49,10 +49,10 @@ def cost_of(
     except KeyError:  # no price, or one that needs more than a product
         return _general(usage, provider, model, start, context)
     total = sent + generated + other
+    if not quantities:  # something was used, and nobody knows how much
+        return _general(usage, provider, model, start, context)
     if usage.charge is not None:
         return Cost(usage.charge, sent, generated, other, "exact", total, found.ids, found.notes)
-    if not quantities and usage.charge is None:
-        return Cost(status="unpriced")  # something was used, and nobody knows how much
     status: Status = "estimated" if found.notes or _doubtful(usage) else "exact"
     return Cost(total, sent, generated, other, status, None, found.ids, found.notes)
 
@@ -88,9 +88,8 @@ def _held(id_: str, cards: Mapping[str, Card] | None) -> Card | None:
 def _general(usage: Usage, provider: str | None, model: str | None, start: int, context: dict[str, str] | None) -> Cost:
     """As `cost_of`, for all that its quick way does not cover."""
     used = [compiled(provider, model, start, context).card]
-    known = used[0] is not None and bool(usage.quantities)
-    if not known and not usage.parts and usage.charge is None:
-        return Cost(status="unpriced")
+    if not usage.parts and (not usage.quantities or (used[0] is None and usage.charge is None)):
+        return Cost(total=usage.charge, status="unpriced" if usage.charge is None else "exact")
     used += [compiled(provider, part.model or model, start, context).card for part in usage.parts]
     rows = _rows(usage, model, used)
     sums = {"input": 0, "output": 0, "tool": 0, "other": 0}

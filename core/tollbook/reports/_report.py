@@ -40,6 +40,10 @@ COLUMNS = (
     "unpriced_tokens",
     "unknown_calls",
     "failed_calls",
+    "charged_calls",
+    "listed_calls",
+    "listed_cost_usd",
+    "listed_difference_usd",
 )
 """The numbers of a row in JSON and CSV, in their order; new ones are added at the end."""
 
@@ -77,6 +81,14 @@ class ReportRow(msgspec.Struct, kw_only=True):
     """Calls that did not fail and of which neither usage nor cost is known."""
     failed_calls: int = 0
     """Calls that failed or timed out; most of them used nothing that is known."""
+    charged_calls: int = 0
+    """Calls whose cost is the provider's or the program's own figure."""
+    listed_calls: int = 0
+    """Those of them whose whole list price is known."""
+    listed_cost: Decimal | None = None
+    """USD, what these come to by the list; None if there are none."""
+    listed_difference: Decimal | None = None
+    """USD, what these cost beyond it; below it, if negative."""
     share: float | None = None
     """Part of the whole report's cost, 0 to 1; None if the cost is not known."""
 
@@ -241,6 +253,7 @@ def _instant(period: str) -> str:
 def _row(key: tuple[str | None, ...], parts: Sequence[Row], others: int = 0) -> ReportRow:
     """The sum of `parts`; sums are of whole pico-dollars, and so exact."""
     priced = [p for p in parts if p.key["priced"] not in (None, "unpriced")]
+    listed = sum(p.listed_calls for p in parts)
 
     def usd(name: str) -> Decimal | None:
         return to_usd(sum(getattr(p, name) for p in priced)) if priced else None
@@ -269,4 +282,8 @@ def _row(key: tuple[str | None, ...], parts: Sequence[Row], others: int = 0) -> 
             if p.key["source"] is None and p.key["priced"] is None and p.key["status"] not in _FAILED
         ),
         failed_calls=sum(p.calls for p in parts if p.key["status"] in _FAILED),
+        charged_calls=sum(p.charged_calls for p in parts),
+        listed_calls=listed,
+        listed_cost=to_usd(sum(p.listed_cost for p in parts)) if listed else None,
+        listed_difference=to_usd(sum(p.listed_difference for p in parts)) if listed else None,
     )

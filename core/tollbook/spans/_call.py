@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from tollbook import _guard, tokens, usage
+from tollbook._money import from_usd
 from tollbook.spans import _attribution, _joins, _sink
 from tollbook.spans._attribution import here
 from tollbook.spans._complete import defer, price
@@ -47,6 +48,8 @@ class Call:
     """Whether the answer was seen to its end."""
     raw: Json | None = None
     """The usage as reported so far."""
+    gateway = False
+    """Whether it goes to a host that is no known provider's own, which may state a charge in its headers."""
     tier: str | None = None
     """The service tier that the response names."""
     tools: dict[str, int] | None = None
@@ -112,6 +115,19 @@ class Call:
         if raw:
             self.raw = raw if self.raw is None else usage.merge(self.raw, raw)
 
+    def saw_charge(self, said: str | None) -> None:
+        """Take what the answer says beside its usage that it cost, in USD; None and what is no price are left alone."""
+        if said is None or said.lower() in {"", "none", "null"}:
+            return
+        try:
+            charge = from_usd(said)
+        except ValueError:
+            charge = -1
+        if charge < 0:
+            self.record.flags += ("refused_charge",)
+        else:
+            self.record.charge = charge
+
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
         digest = hashlib.blake2b(f"{self.record.provider}\n{response_id}".encode(), digest_size=24).hexdigest()
@@ -158,6 +174,8 @@ class Call:
             used = None if raw is None else usage.read(self.convention, raw)
             if used is None or not whole:
                 used = self._without_report(used)
+            if used is None and record.charge is not None:
+                used = Usage({})
             if used is not None:
                 if self.tools:
                     used.quantities = {**self.tools, **used.quantities}

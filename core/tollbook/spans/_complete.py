@@ -56,6 +56,8 @@ def complete(record: Record) -> None:
         return
     try:
         found = usage.read(convention, raw)
+        if found is None and record.charge is not None:
+            found = Usage({})
         if found is not None:
             price(record, found, convention, raw)
     except Exception:  # noqa: BLE001 - the guard: a record that can't be read is kept all the same
@@ -65,6 +67,10 @@ def complete(record: Record) -> None:
 
 def price(record: Record, used: Usage, convention: str, raw: Json | None) -> None:
     """Put `used` into the record, with what it cost."""
+    if record.charge is not None:
+        if used.charge is None:
+            used.charge = record.charge
+        record.charge = None
     record.usage = used
     selected = None if raw is None else usage.selectors(convention, raw)
     if selected:

@@ -60,6 +60,8 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """Usage as it was reported, on its way to where it is read and priced: then `usage` and `cost` are still None."""
     convention: str | None = None
     """Whose words `raw` is in."""
+    charge: int | None = None
+    """Pico-dollars that the answer says beside its usage that it cost, on their way as `raw` is: then in `usage`."""
     cost: Cost | None = None
     """None: not known, and never meant as zero."""
     bills: bool = False

@@ -100,7 +100,7 @@ class Span:
         elif (dimension := _attributes.DIMENSIONS.get(name)) is not None:
             self._book({dimension: value})
         elif name == "mlflow.llm.cost":
-            self.set_cost(value.get("total_cost"), value.get("input_cost"), value.get("output_cost"))
+            self._set_costs(value)
         elif name == "llm.cost_usd":
             self.set_cost(value)
         elif value is None or isinstance(value, (bool, int, float, str)):
@@ -163,13 +163,21 @@ class Span:
             output: What was generated.
 
         Raises:
-            ValueError: Not an amount of money, or none given.
+            ValueError: Not an amount of money, a negative one, or none given.
         """
         sent, made = (None if part is None else _pico(part) for part in (input, output))
         if total is None and sent is None and made is None:
             raise ValueError("a cost needs a total, or its parts")
         whole = (sent or 0) + (made or 0) if total is None else _pico(total)
+        if min(whole, sent or 0, made or 0) < 0:
+            raise ValueError("a cost can't be negative")
         self.record.cost = Cost(total=whole, input=sent, output=made, status="manual")
+
+    def _set_costs(self, costs: Any) -> None:
+        if not isinstance(costs, Mapping):
+            raise ValueError("mlflow.llm.cost is an object with total_cost, input_cost and output_cost")  # noqa: TRY004
+        given: Mapping[str, Any] = costs  # pyright: ignore[reportUnknownVariableType]
+        self.set_cost(given.get("total_cost"), given.get("input_cost"), given.get("output_cost"))
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span and write its record; later calls do nothing."""
@@ -181,9 +189,15 @@ class Span:
         record.duration = perf_counter_ns() - self._started
         if error is not None:
             record.status, record.error = status_of(error), type(error).__name__
-        if record.usage is not None and record.cost is None:
+        if record.usage is not None:
             model = record.response_model or record.request_model
-            record.cost = cost_of(record.usage, record.provider, model, record.start, record.context)
+            listed = cost_of(record.usage, record.provider, model, record.start, record.context)
+            if record.cost is None:
+                record.cost = listed
+            elif listed is not None:
+                # What the list says stands beside what the program says.
+                record.cost.listed = listed.total if record.usage.charge is None else listed.listed
+                record.cost.cards, record.cost.assumptions = listed.cards, listed.assumptions
         if record.usage is not None or record.cost is not None:
             record.bills = True
             record.covers = self.nested

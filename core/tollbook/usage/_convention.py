@@ -76,6 +76,8 @@ class Convention(NamedTuple):
     own_key: tuple[str, str] | None = None
     """A path that says that the call was made with the user's own key at another provider, and the path of what
     that provider charges beside the charge."""
+    currency: str | None = None
+    """The path of the currency of the charge, US dollars if nothing is there."""
     unit: str | None = None
     """The path of the unit in which all is counted, if it is not tokens."""
     flat: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollbook._money import PICO
 from tollbook.usage import _frameworks, _google, _openai
 from tollbook.usage._convention import CHARGE, TOTAL, Convention, Field, Parts, Selector
 
@@ -39,6 +40,15 @@ _ANTHROPIC = Convention(
         ),
     ),
     writable=True,
+)
+
+_SESSION = _ANTHROPIC._replace(
+    name="anthropic.session",
+    # The price of all of an agent's session, in cents.
+    fields=(*_ANTHROPIC.fields, Field("list_cost.amount", CHARGE, scale=PICO // 100)),
+    silent=("list_cost.currency",),
+    currency="list_cost.currency",
+    writable=False,
 )
 
 _CONVERSE = Convention(
@@ -149,11 +159,10 @@ _SAME = {
         *("litellm", "llama_index"),
     ),
     _openai.RESPONSES: ("openai.batch",),
-    _ANTHROPIC: ("anthropic.session",),
 }
 """Conventions that are the same by other names."""
 
-_HERE = (_ANTHROPIC, _CONVERSE, _INVOKE, _COHERE, _OLLAMA, _XAI_GRPC, _VOYAGE, _MISTRAL_OCR)
+_HERE = (_ANTHROPIC, _SESSION, _CONVERSE, _INVOKE, _COHERE, _OLLAMA, _XAI_GRPC, _VOYAGE, _MISTRAL_OCR)
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention

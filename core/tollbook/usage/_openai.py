@@ -107,6 +107,7 @@ OPENAI = Convention(
         Parts("svg_usage", "openai.responses", kind="svg"),
     ),
     own_key=("is_byok", "cost_details.upstream_inference_cost"),
+    currency="cost.currency",
     beside=("usage_breakdown",),
     writable=True,
 )

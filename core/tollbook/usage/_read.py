@@ -12,7 +12,7 @@ from typing import Any
 
 from tollbook._money import PICO
 from tollbook.usage._collect import LARGEST, Seen, amount, collect, other
-from tollbook.usage._convention import CHARGE, TOTAL
+from tollbook.usage._convention import CHARGE, TOTAL, Convention
 from tollbook.usage._frameworks import UNITS
 from tollbook.usage._parts import add_parts
 from tollbook.usage._plan import Node, Plan, at, plan
@@ -31,7 +31,7 @@ def read(convention: str, raw: Any) -> Usage | None:
     a flag, puts the numbers as they came into `extra`, and leaves what is certain in the quantities. Flags:
     `parts_exceed_input`, `parts_exceed_output`, `total_differs`, `total_only`, `input_from_total`,
     `output_from_total`, `split_incomplete`, `cache_modality_assumed`, `negative`, `too_large`, `no_count`,
-    `unknown_part`, `parts_differ`, `declined_fallback`.
+    `unknown_part`, `parts_differ`, `declined_fallback`, `foreign_currency`.
 
     Args:
         convention: One of `CONVENTIONS`.
@@ -140,8 +140,8 @@ def _besides(
         if known.fields[path][1].bucket != CHARGE or charge is not None:
             return None
         charge = number
-    if convention.own_key is not None:
-        charge = _with_own_key(convention.own_key, raw, seen, charge)
+    if charge is not None or convention.own_key is not None:
+        charge = _in_dollars(convention, raw, seen, charge)
     return None if seen.flags else (charge, seen.extra or None)
 
 
@@ -166,8 +166,7 @@ def _carefully(known: Plan, raw: dict[Any, Any]) -> Usage | None:
     seen = collect(known, raw, scale)
     stated = _stated(known, seen)
     charge = stated.pop(CHARGE, None)
-    if convention.own_key is not None:
-        charge = _with_own_key(convention.own_key, raw, seen, charge)
+    charge = _in_dollars(convention, raw, seen, charge)
     total = stated.pop(TOTAL, None)
     quantities, flags = settle(known, stated, total, seen.numbers)
     flags = seen.flags + flags
@@ -205,6 +204,16 @@ def _stated(known: Plan, seen: Seen) -> dict[str, int]:
     for bucket, number in added.items():
         stated[bucket] = stated.get(bucket, 0) + number
     return stated
+
+
+def _in_dollars(convention: Convention, raw: dict[Any, Any], seen: Seen, charge: int | None) -> int | None:
+    """The whole charge; None if there is none in US dollars."""
+    if charge is not None and convention.currency is not None:
+        currency = at(raw, convention.currency)
+        if currency is not None and str(currency).upper() != "USD":
+            seen.flags.append("foreign_currency")
+            return None
+    return charge if convention.own_key is None else _with_own_key(convention.own_key, raw, seen, charge)
 
 
 def _with_own_key(own_key: tuple[str, str], raw: dict[Any, Any], seen: Seen, charge: int | None) -> int | None:

@@ -68,7 +68,10 @@ def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | No
     lines.append(f" whole = {outer}")
     lines.append(f" if whole >= {LARGEST}{f' or ({stated} and {stated} != whole)' if stated else ''}: return None")
     for key, names in inner.items():
-        lines += [f" d = raw[{key!r}]", " if d:"]
+        lines.append(f" d = raw[{key!r}]")
+        if key in plan.root.measures:
+            lines.append(" if d.__class__ is int or d.__class__ is float: return None")  # a charge of nothing
+        lines.append(" if d:")
         lines.append(f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None")
         for name, counted in names.items():
             lines += _part(name, counted, variables.get(whole.get(counted or "", "")))
