@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
     from tollbook._runtime import flush, get_last_active_trace_id, get_trace, reprice
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "CostResult",
+    "Estimate",
     "Price",
     "Span",
     "Trace",
@@ -47,6 +49,7 @@ __all__ = [
     "continue_trace",
     "cost",
     "current_attribution",
+    "estimate",
     "flush",
     "get_current_active_span",
     "get_last_active_trace_id",
@@ -63,6 +66,7 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
+    _estimate="Estimate estimate",
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_trace reprice",
     _prices="CostResult Price cost price",

@@ -196,7 +196,16 @@ class Call:
             return reported
         if reported is None:
             record.flags += ("no_usage_reported",)
-            return tokens.estimate_request(self.request or {}, self.characters)
+            return self._estimated()
         if self.complete:
             return reported
-        return tokens.estimate_output(reported, self.characters)
+        return tokens.estimate_output(reported, self.characters, record.response_model or record.request_model)
+
+    @_guard.guarded  # a call is recorded also where its tokens can't be told
+    def _estimated(self) -> Usage:
+        from tollbook._estimate import tokenizer_of
+
+        record = self.record
+        model = record.response_model or record.request_model
+        settings = tokenizer_of(record.provider, model, record.start)
+        return tokens.estimate_request(self.request or {}, self.characters, record.provider, model, settings)

@@ -7,8 +7,32 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
-    from tollbook.tokens._rough import characters, estimate_output, estimate_request
+    from tollbook.tokens._content import Content, content_of
+    from tollbook.tokens._count import Count, estimate, estimate_content, most_tokens
+    from tollbook.tokens._images import Image, image_tokens
+    from tollbook.tokens._methods import base_name, claude_version
+    from tollbook.tokens._usage import estimate_output, estimate_request
 
-__all__ = ["characters", "estimate_output", "estimate_request"]
+__all__ = [
+    "Content",
+    "Count",
+    "Image",
+    "base_name",
+    "claude_version",
+    "content_of",
+    "estimate",
+    "estimate_content",
+    "estimate_output",
+    "estimate_request",
+    "image_tokens",
+    "most_tokens",
+]
 
-__getattr__ = lazily(__name__, _rough="characters estimate_output estimate_request")
+__getattr__ = lazily(
+    __name__,
+    _content="Content content_of",
+    _count="Count estimate estimate_content most_tokens",
+    _images="Image image_tokens",
+    _methods="base_name claude_version",
+    _usage="estimate_output estimate_request",
+)
