@@ -178,16 +178,10 @@ def test_the_limit_of_a_model(model: str, limit: int | None) -> None:
     assert usual_limit(model) == limit
 
 
-def test_a_definition_of_ones_own_gives_the_tokenizer_and_the_price(own_prices) -> None:
-    own_prices(
-        """
-        [[model]]
-        name = "mine"
-        match_pattern = "mine"
-        tokenizer = { id = "openai", encoding = "o200k_base", tokens_per_message = 9, reply = 0 }
-        price = { per = 1_000_000, input = 1, output = 2 }
-        """
-    )
+def test_a_definition_of_ones_own_gives_the_tokenizer_and_the_price() -> None:
+    tokenizer = {"id": "openai", "encoding": "o200k_base", "tokens_per_message": 9, "reply": 0}
+    price = {"per": 1_000_000, "input": "1", "output": "2"}
+    tollbook.add_prices({"name": "mine", "match_pattern": "mine", "tokenizer": tokenizer, "price": price})
     found = tollbook.estimate(CHAT, "mine", provider="here", max_tokens=10, output_tokens=5)
     assert found.input_tokens == 3 + 9 + 1
     assert found.cost == Decimal("0.000023")
