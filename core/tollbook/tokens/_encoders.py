@@ -72,11 +72,11 @@ def forget() -> None:
 def _load_later(name: str) -> None:
     if name in _loading or _ranks.off():
         return
-    # tiktoken imports it, and it registers what runs after a fork: not while a fork waits for this very thread.
-    import_module("concurrent.futures.thread")
     thread = threading.Thread(target=_in_background, args=(name,), name="tollbook-tokens", daemon=True)
     _loading[name] = thread
     try:
+        # tiktoken imports it, and it registers what runs after a fork: not while a fork waits for this very thread.
+        import_module("concurrent.futures.thread")
         thread.start()
     except RuntimeError:  # no thread to spare, or the program is ending
         del _loading[name]
