@@ -247,6 +247,12 @@ def bench(options: argparse.Namespace) -> int:
     return run(environment.python, "benchmarks/run.py", *options.rest).returncode
 
 
+def prices(options: argparse.Namespace) -> int:
+    """Say which of our facts of prices are to be looked at again."""
+    environment = Environment("newest", options.python).have("demo")
+    return run(environment.python, "tools/check_prices.py", *options.rest).returncode
+
+
 def test(options: argparse.Namespace) -> int:
     """Run the tests; what follows goes to pytest."""
     code = 0
@@ -354,6 +360,9 @@ other versions:
   python3 dev.py test --env floor           the oldest SDKs that are supported
   python3 dev.py test --python python3.13   another Python
   python3 dev.py pin --env newest           move to the newest versions (then run check)
+
+prices (core/tollbook/pricing/overlay.toml):
+  python3 dev.py prices --litellm FILE      what was not checked for 45 days, and what other sources say otherwise
 """
 
 
@@ -366,7 +375,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for function in (demo, check, test, lint, fix, bench, pin):
+    for function in (demo, check, test, lint, fix, bench, pin, prices):
         help_text = (function.__doc__ or "").splitlines()[0]
         command = commands.add_parser(function.__name__, help=help_text, description=help_text)
         command.add_argument("--python", metavar="EXE", help="build the environment with this Python, e.g. python3.13")
@@ -374,7 +383,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--env", choices=[*FLAVOURS, "all"], default="newest", help="which versions (default: newest)"
             )
-        command.set_defaults(function=function, passes_on=function in (demo, test, bench))
+        command.set_defaults(function=function, passes_on=function in (demo, test, bench, prices))
     return top
 
 

@@ -53,6 +53,7 @@ ANSWERS = (
 HOME = "/home/you/.local/share/tollbook"
 """Where the ledger is in the docs."""
 VOLATILE = (
+    (r"overlay\.toml [0-9a-f]{12}", "overlay.toml"),
     (r"[\d.,]+ (?:ms|s|min)\b", "TIME"),
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?: \w+)?", "WHEN"),
     (r"\b[0-9a-f]{32}\b", "TRACE"),

@@ -13,6 +13,7 @@ from tollbook.pricing import _genai as listed
 from tollbook.pricing import card
 from tollbook.pricing._listed import types as genai
 from tollbook.pricing._names import moves
+from tollbook.pricing._places import overlay
 
 TODAY = 1_795_262_400 * 10**9  # 2026-11-21T12:00Z
 
@@ -87,8 +88,11 @@ def test_taking_from_a_priced_name_prices_nothing_but_by_a_rule(name: tuple[str,
 
 
 def by_pattern(provider: str, name: str) -> bool:
-    """Whether the price list itself has a pattern for `name`."""
-    return any(re.search(pattern, name.lower()) for pattern in PATTERNS[provider])
+    """Whether the price list itself, or a definition of ours, has a pattern for `name`."""
+    ours = (each for each in overlay().definitions if not each.adjusts and provider in each.providers)
+    return any(re.search(pattern, name.lower()) for pattern in PATTERNS[provider]) or any(
+        each.pattern.matches(name.lower()) for each in ours
+    )
 
 
 @pytest.mark.parametrize(

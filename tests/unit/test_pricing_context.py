@@ -53,7 +53,7 @@ def test_anthropics_fast_mode_has_its_own_price() -> None:
     assert usd("anthropic", "claude-opus-4-8", {"speed": "fast"}) == (Decimal("0.015"), "exact")
 
 
-@pytest.mark.parametrize("tier", ["ultrafast", "scale", "something-new"])
+@pytest.mark.parametrize("tier", ["hyperfast", "scale", "something-new"])
 def test_an_unknown_tier_is_priced_as_standard_and_says_so(tier: str) -> None:
     cost = cost_of(
         Usage({"input": 1000, "output": 100}), "openai", "gpt-6.1-sol", at("2026-11-21"), {"service_tier": tier}
@@ -65,7 +65,7 @@ def test_an_unknown_tier_is_priced_as_standard_and_says_so(tier: str) -> None:
 
 def test_an_unlisted_region_is_noted_beside_a_tier_that_is_listed() -> None:
     context = {"region": "us", "service_tier": "flex"}
-    cost = cost_of(Usage({"input": 1000, "output": 100}), "openai", "gpt-6.1-sol", at("2026-11-21"), context)
+    cost = cost_of(Usage({"input": 1000, "output": 100}), "openai", "gpt-6-sol", at("2026-11-21"), context)
     assert cost is not None
     assert (cost.total_usd, cost.assumptions) == (Decimal("0.0015"), ("region=us priced as standard",))
 
@@ -82,16 +82,16 @@ def test_a_batch_is_priced_as_a_batch_whatever_tier_it_names() -> None:
 
 
 def test_a_variant_is_used_before_the_list_dates_it_if_the_standard_price_was_the_same() -> None:
-    # gpt-5.6-sol since 2026-08-21: 4 and 20, half of it in a batch, which the list has since 2026-10-14
-    assert usd("openai", "gpt-5.6-sol", {"processing": "batch"}, "2026-10-14") == (Decimal("0.003"), "exact")
-    assert usd("openai", "gpt-5.6-sol", {"processing": "batch"}, "2026-09-01") == (Decimal("0.003"), "estimated")
-    found = card("openai", "gpt-5.6-sol", at("2026-09-01"), {"processing": "batch"})
+    # gpt-5.6-sol since 2026-08-21: 4 and 20, half of it with flex, which the list has since 2026-10-12
+    assert usd("openai", "gpt-5.6-sol", {"service_tier": "flex"}, "2026-10-12") == (Decimal("0.003"), "exact")
+    assert usd("openai", "gpt-5.6-sol", {"service_tier": "flex"}, "2026-09-01") == (Decimal("0.003"), "estimated")
+    found = card("openai", "gpt-5.6-sol", at("2026-09-01"), {"service_tier": "flex"})
     assert found is not None
-    assert found.assumptions == ("processing=batch priced as of 2026-10-14, the first day listed",)
+    assert found.assumptions == ("service_tier=flex priced as of 2026-10-12, the first day listed",)
 
 
 def test_a_variant_is_not_used_before_its_date_if_the_standard_price_was_another() -> None:
-    assert usd("openai", "gpt-5.6-sol", {"processing": "batch"}, "2026-08-01") == (Decimal("0.008"), "estimated")
+    assert usd("openai", "gpt-5.6-sol", {"service_tier": "flex"}, "2026-08-01") == (Decimal("0.008"), "estimated")
 
 
 def test_a_list_lends_its_standard_prices_only() -> None:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 import msgspec
 
 from tollbook.pricing import _sheet
-from tollbook.pricing._card import Card, Origin, identified
+from tollbook.pricing._card import Card, Origin, Rates, identified
 from tollbook.pricing._catalog import DAY, in_force
 from tollbook.pricing._definition import Definition, Variant, Window
 from tollbook.pricing._names import LISTS, spellings
@@ -167,12 +167,16 @@ class _Work:
         )
         top = origins[-1]
         version = f"{top.file} {top.digest}".strip()
+        # A definition that only adds a price, of a tool perhaps, leaves the others' authority as it is.
+        adds = base.source and _has_all_of(base.rates, rates) and len(base.tiers) == len(tiers)
+        adds = adds and all(_has_all_of(old.rates, new.rates) for old, new in zip(base.tiers, tiers, strict=True))
+        versions = (base.source, version) if adds else (version, base.source)
         return identified(
             msgspec.structs.replace(
                 base,
                 id="",
-                layer=self.layer,
-                source=f"{version}, {base.source}" if base.source else version,
+                layer=base.layer if adds else self.layer,
+                source=", ".join(each for each in versions if each),
                 rates=rates,
                 tiers=tiers,
                 context={**base.context, **dict(sorted(self.taken.items()))},
@@ -181,6 +185,10 @@ class _Work:
                 origins=(*base.origins, *origins),
             )
         )
+
+
+def _has_all_of(old: Rates, new: Rates) -> bool:
+    return old.items() <= new.items()
 
 
 def _is_of(definition: Definition, provider: str) -> bool:
