@@ -103,6 +103,7 @@ records = st.builds(
     bills=st.booleans(),
     covers=st.booleans(),
     flags=_several,
+    attribution=st.none() | st.dictionaries(_names, _names, max_size=3),
     attributes=st.none() | st.dictionaries(_names, _scalars | _names, max_size=3),
 )
 """Any record whose fields have their types."""

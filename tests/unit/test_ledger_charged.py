@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.older import downgrade
 from tests.records import START, call
 
 from tollbook.ledger import Row, Spool, Store
@@ -55,9 +55,6 @@ def charged(rows: list[Row]) -> tuple[int, ...]:
     return tuple(sum(getattr(row, name) for row in rows) for name in names)
 
 
-ADDED = ("charged_calls", "listed_calls")
-ADDED += tuple(f"listed_{name}_{unit}" for name in ("cost", "difference") for unit in ("micro", "pico"))
-
 EXPECTED = (9, 6, 3, 10**18 + 104, -(10**18) - 25, 124)
 
 
@@ -84,13 +81,6 @@ def test_an_older_ledger_gets_these_sums_for_what_it_holds(store: Store) -> None
     put(store, *[call(usage=used(charge=1), cost=Cost(total=1, listed=2), start=START + n * 10**13) for n in range(3)])
     before = store.summary(["hour", "priced"], zone="UTC")
     store.close()
-    database = sqlite3.connect(store.path)
-    for name in ADDED:
-        database.execute(f"ALTER TABLE rollup DROP COLUMN {name}")
-    for table in ("cost_history", "repricing"):
-        database.execute(f"DROP TABLE {table}")
-    database.execute("PRAGMA user_version = 1")
-    database.commit()
-    database.close()
+    downgrade(store.path, 1)
     put(store, call(provider="later"))
     assert store.summary(["hour", "priced"], where={"provider": "openai"}, zone="UTC") == before

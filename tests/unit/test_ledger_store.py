@@ -71,9 +71,15 @@ def test_a_field_that_is_added_to_the_record_is_kept(store: Store) -> None:
     """What is no column is JSON, so that nobody has to remember the ledger when a record grows."""
     from tollbook.ledger import _rows
 
-    assert {*_rows.REST, *_rows.FIELDS} | {"trace_id", "span_id", "parent_id", "start", "duration", "bills"} == set(
-        Record.__struct_fields__
-    )
+    assert {*_rows.REST, *_rows.FIELDS} | {
+        "trace_id",
+        "span_id",
+        "parent_id",
+        "start",
+        "duration",
+        "bills",
+        "attribution",
+    } == set(Record.__struct_fields__)
 
 
 def test_the_same_span_is_booked_once_however_often_it_arrives(store: Store) -> None:

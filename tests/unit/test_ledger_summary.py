@@ -252,9 +252,9 @@ def test_whole_hours_need_no_span(spread: tuple[Store, list[int]], monkeypatch: 
     read: list[tuple[int, int]] = []
     original = _summary.Summary._from_spans
 
-    def spy(self: Any, start: int, end: int) -> Any:
+    def spy(self: Any, start: int, end: int, *more: Any) -> Any:
         read.append((start, end))
-        return original(self, start, end)
+        return original(self, start, end, *more)
 
     monkeypatch.setattr(_summary.Summary, "_from_spans", spy)
     for by in ([], ["day"], ["month", "model"]):

@@ -116,16 +116,16 @@ def by_model(done: Repricing, *names: str) -> dict[str | None, tuple[int, ...]]:
 
 def exact(store: Store) -> None:
     """The roll-ups are the sums over the spans, in every column."""
-    names = ("request_model", "priced", "source", "hour")
-    sums = {tuple(row.key.values()): row for row in store.summary(names, zone="UTC")}
-    again: dict[tuple[Any, ...], dict[str, int]] = {}
-    for row in store.summary((*names, "trace"), zone="UTC"):
-        found = again.setdefault(tuple(row.key.values())[:-1], {})
-        for field in row.__struct_fields__[1:]:
-            found[field] = found.get(field, 0) + getattr(row, field)
-    assert {
-        key: {field: getattr(row, field) for field in row.__struct_fields__[1:]} for key, row in sums.items()
-    } == again
+    for names in (("request_model", "priced", "source", "hour"), ("priced", "feature", "month")):
+        sums = {tuple(row.key.values()): row for row in store.summary(names, zone="UTC")}
+        again: dict[tuple[Any, ...], dict[str, int]] = {}
+        for row in store.summary((*names, "trace"), zone="UTC"):
+            found = again.setdefault(tuple(row.key.values())[:-1], {})
+            for field in row.__struct_fields__[1:]:
+                found[field] = found.get(field, 0) + getattr(row, field)
+        assert {
+            key: {field: getattr(row, field) for field in row.__struct_fields__[1:]} for key, row in sums.items()
+        } == again
 
 
 def test_a_dry_run_says_what_the_run_then_does(store: Store, prices: Prices) -> None:
@@ -361,6 +361,7 @@ def batches(draw: st.DrawFn) -> list[list[Record]]:
             provider="p",
             request_model=model,
             usage=draw(st.sampled_from([usage, usage, usage, None])),
+            attribution=draw(st.sampled_from([None, {"feature": "x"}, {"feature": "y", "user": "z"}])),
         )
         if draw(st.booleans()):
             record.cost = Cost(total=draw(st.integers(0, 2**50)), status="manual")

@@ -7,19 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tollbook.ledger import _rows, _sums
+from tollbook.ledger import _bookings, _rows, _sums
 from tollbook.ledger._cover import settle
+from tollbook.ledger._rollups import roll_up
 from tollbook.spans import Record, complete
 
 if TYPE_CHECKING:
     import sqlite3
 
-_INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))"
-_ROLL_UP = "INSERT INTO rollup (hour, series, {}) VALUES (?, ?, {}) ON CONFLICT (hour, series) DO UPDATE SET {}".format(
-    ", ".join(_sums.COLUMNS),
-    ", ".join("?" * len(_sums.COLUMNS)),
-    ", ".join(f"{name} = {name} + excluded.{name}" for name in _sums.COLUMNS),
-)
+_INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"
 _FIND_SERIES = "SELECT id FROM series WHERE " + " AND ".join(f"{name} IS ?" for name in _rows.SERIES)
 _NEW_SERIES = f"INSERT INTO series ({', '.join(_rows.SERIES)}) VALUES ({', '.join('?' * len(_rows.SERIES))})"
 
@@ -30,14 +26,19 @@ Row = tuple[Any, ...]
 
 
 class SeriesIds:
-    """The numbers of the series, looked up in the ledger once each."""
+    """The numbers of the series, looked up in the ledger once each, and with them those of attributions."""
 
-    __slots__ = ("_database", "known")
+    __slots__ = ("_database", "bookings", "known")
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self.known: dict[_rows.Key, int] = {}
-        """Must be cleared when a transaction is undone: it may have been what made a series."""
+        self.bookings = _bookings.Bookings(database)
+
+    def forget(self) -> None:
+        """Look all up again: a transaction was undone, which may have been what made some."""
+        self.known.clear()
+        self.bookings.known.clear()
 
     def find(self, key: _rows.Key) -> int:
         """The number of the series with these values, which is made if there is none."""
@@ -79,21 +80,20 @@ def store(database: sqlite3.Connection, series: SeriesIds, records: list[Record]
     return records, refused
 
 
-def roll_up(database: sqlite3.Connection, totals: _sums.Totals) -> None:
-    """Add `totals` to the roll-ups; what they count less is negative."""
-    database.executemany(_ROLL_UP, [(*key, *_sums.to_columns(sums)) for key, sums in totals.items()])
-
-
 def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[Record]]:
     # The loop that all records pass: what it uses is local, and what is called is written in C.
     rows: list[Row] = []
     refused: list[Record] = []
     unhex, known, encode = bytes.fromhex, series.known, _rows.encode
+    booked, key_of = series.bookings.known, _bookings.key
     fields_of, rest_of, make_rest, derived = _rows.fields_of, _rows.rest_of, _rows.Rest, _rows.derived
     for record in records:
         key = fields_of(record) + derived(record.usage, record.cost, record.context)
         number = known.get(key) or series.find(key)
-        parent = record.parent_id
+        parent, attribution = record.parent_id, record.attribution
+        booking = None
+        if attribution is not None:
+            booking = booked.get(key_of(attribution)) or series.bookings.find(attribution)
         try:
             row = (
                 unhex(record.trace_id),
@@ -104,6 +104,7 @@ def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[
                 record.duration,
                 1 if record.bills else 0,
                 encode(make_rest(*rest_of(record))),
+                booking,
             )
         except ValueError:
             refused.append(record)
@@ -133,11 +134,11 @@ def _one_by_one(
 
 def _add_up(records: Sequence[Record], rows: Sequence[Row]) -> _sums.Totals:
     """The sums over those records that bill."""
-    calls: dict[tuple[int, int], list[_sums.Call]] = {}
+    calls: dict[tuple[int, int, int | None], list[_sums.Call]] = {}
     hour = _sums.HOUR
     for record, row in zip(records, rows, strict=True):
         if row[6]:
-            key = row[4] // hour, row[3]
+            key = row[4] // hour, row[3], row[8]
             found = calls.get(key)
             if found is None:
                 found = calls[key] = []

@@ -15,7 +15,7 @@ from tollbook.spans import Record
 if TYPE_CHECKING:
     import sqlite3
 
-_TRACE = "SELECT span_id, parent_id, bill, series, start, rest FROM span WHERE trace_id = ?"
+_TRACE = "SELECT span_id, parent_id, bill, series, start, rest, booking FROM span WHERE trace_id = ?"
 
 
 def settle(database: sqlite3.Connection, new: Iterable[Record], totals: _sums.Totals) -> None:
@@ -24,7 +24,7 @@ def settle(database: sqlite3.Connection, new: Iterable[Record], totals: _sums.To
     Args:
         database: In a transaction, with `new` in its tables and counted in `totals`.
         new: The records that arrived.
-        totals: What will be added to the roll-ups, by hour and series.
+        totals: What will be added to the roll-ups, by hour, series and booking.
     """
     covering = {record.trace_id for record in new if record.covers and record.bills}
     if covering:
@@ -42,7 +42,7 @@ def _settle_trace(database: sqlite3.Connection, trace_id: bytes, totals: _sums.T
     rests = {row[0]: _rows.decode_rest(row[5]) for row in rows}
     parents = {row[0]: row[1] for row in rows}
     covers = {row[0] for row in rows if row[2] != _rows.NO_BILL and rests[row[0]].covers}
-    for span_id, parent_id, bill, series, start, _ in rows:
+    for span_id, parent_id, bill, series, start, _, booking in rows:
         if bill == _rows.NO_BILL:
             continue
         wanted = _rows.COVERED if _is_below(span_id, parent_id, covers, parents) else _rows.BILL
@@ -51,7 +51,7 @@ def _settle_trace(database: sqlite3.Connection, trace_id: bytes, totals: _sums.T
         database.execute("UPDATE span SET bill = ? WHERE trace_id = ? AND span_id = ?", (wanted, trace_id, span_id))
         rest = rests[span_id]
         amount = _sums.sums([(rest.usage, rest.cost)])
-        sums = totals.setdefault((start // _sums.HOUR, series), [0] * len(_sums.SUMS))
+        sums = totals.setdefault((start // _sums.HOUR, series, booking), [0] * len(_sums.SUMS))
         _sums.combine(sums, amount, 1 if wanted == _rows.BILL else -1)
 
 

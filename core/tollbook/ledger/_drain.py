@@ -234,7 +234,7 @@ class Drain:
             database.execute("COMMIT")
         except BaseException:
             if self._series is not None:
-                self._series.known.clear()  # what was undone may have made them
+                self._series.forget()  # what was undone may have made them
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tollbook.ledger import _batch, _rows, _sums
+from tollbook.ledger import _rows, _sums
 from tollbook.ledger._drain import keep_cards
 from tollbook.ledger._repriced import RepricedModel, Repricing, Selection
+from tollbook.ledger._rollups import roll_up
 from tollbook.pricing import Cost, cost_of, price_lists
 from tollbook.spans import priced_model
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from tollbook.ledger import _batch
     from tollbook.ledger._store import Store
 
 _STEP = 2000
@@ -67,14 +69,12 @@ class _Series:
 class _Change:
     """A span whose cost changes; `rest` has the new one."""
 
-    __slots__ = ("bill", "hour", "id", "key", "old", "rest", "series")
+    __slots__ = ("bill", "booking", "hour", "id", "key", "old", "rest", "series")
 
-    def __init__(self, id_: int, series: int, key: _rows.Key, start: int, bill: int, rest: Any, old: Cost | None):
-        self.id = id_
-        self.series = series
+    def __init__(self, row: tuple[Any, ...], key: _rows.Key, rest: Any, old: Cost | None):
+        self.id, self.series, start, self.bill, _, self.booking = row
         self.key = key
         self.hour = start // _sums.HOUR
-        self.bill = bill
         self.rest = rest
         self.old = old
 
@@ -122,11 +122,12 @@ class Reprice:
         decode = _rows.decode_rest
         changes: list[_Change] = []
         query = (
-            "SELECT id, series, start, bill, rest FROM span "
+            "SELECT id, series, start, bill, rest, booking FROM span "
             f"WHERE id BETWEEN ? AND ? AND start >= ? AND start < ? AND series IN ({wanted})"
         )
         with closing(database.execute(query, (first, last, *self._period()))) as found:
-            for id_, number, start, bill, text in found:
+            for span in found:
+                _, number, start, bill, text, _ = span
                 of = series[number]
                 row = of.row
                 counts = bill == _rows.BILL
@@ -150,7 +151,7 @@ class Reprice:
                     _count(row, old, new, charged=usage.charge is not None)
                 if new != old:
                     rest.cost = new
-                    changes.append(_Change(id_, number, of.key, start, bill, rest, old))
+                    changes.append(_Change(span, of.key, rest, old))
         self.spans += len(changes)
         return changes
 
@@ -161,8 +162,8 @@ class Reprice:
         totals: _sums.Totals = {}
         updates: list[tuple[int, bytes, int]] = []
         past: list[tuple[int, int, str, bytes]] = []
-        paid: dict[tuple[int, int], list[_sums.Call]] = {}
-        due: dict[tuple[int, int], list[_sums.Call]] = {}
+        paid: dict[tuple[int, int, int | None], list[_sums.Call]] = {}
+        due: dict[tuple[int, int, int | None], list[_sums.Call]] = {}
         for change in changes:
             rest, number = change.rest, change.series
             priced = _rows.derived(rest.usage, rest.cost, rest.context)[1]
@@ -172,15 +173,15 @@ class Reprice:
             updates.append((number, _rows.encode(rest), change.id))
             past.append((change.id, now, reason, _rows.encode(change.old)))
             if change.bill == _rows.BILL:
-                paid.setdefault((change.hour, change.series), []).append((rest.usage, change.old))
-                due.setdefault((change.hour, number), []).append((rest.usage, rest.cost))
+                paid.setdefault((change.hour, change.series, change.booking), []).append((rest.usage, change.old))
+                due.setdefault((change.hour, number, change.booking), []).append((rest.usage, rest.cost))
         for calls, times in ((paid, -1), (due, 1)):
             for key, found in calls.items():
                 _sums.combine(totals.setdefault(key, [0] * len(_sums.SUMS)), _sums.sums(found), times)
         database.executemany("UPDATE span SET series = ?, rest = CAST(? AS TEXT) WHERE id = ?", updates)
         database.executemany("INSERT OR IGNORE INTO cost_history VALUES (?, ?, ?, CAST(? AS TEXT))", past)
         keep_cards(database, (change.rest.cost for change in changes))
-        _batch.roll_up(database, totals)
+        roll_up(database, totals)
 
     def remember(self, database: sqlite3.Connection, position: int) -> None:
         """Note in the ledger that all up to `position` is done."""

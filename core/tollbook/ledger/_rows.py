@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tollbook.ledger._bookings import decode
 from tollbook.pricing import Cost
 from tollbook.spans import Record
 from tollbook.usage import Usage
@@ -36,7 +37,7 @@ is known); and the usage's source, `estimated` if any part of it is (None: no us
 Key = tuple[Any, ...]
 """The values of a series, in the order of `SERIES`."""
 
-_IN_COLUMNS = {*FIELDS, "trace_id", "span_id", "parent_id", "start", "duration", "bills"}
+_IN_COLUMNS = {*FIELDS, "trace_id", "span_id", "parent_id", "start", "duration", "bills", "attribution"}
 REST = tuple(name for name in Record.__struct_fields__ if name not in _IN_COLUMNS)
 """The record's fields that are kept as JSON; a field that is added to it is one of them."""
 
@@ -52,8 +53,11 @@ rest_of: Any = attrgetter(*REST)
 encode = msgspec.json.Encoder().encode
 decode_rest = msgspec.json.Decoder(Rest).decode
 
-COLUMNS = "trace_id, span_id, parent_id, series, start, duration, bill, rest"
-"""The columns of a span, as `restore` takes them."""
+COLUMNS = "trace_id, span_id, parent_id, series, start, duration, bill, rest, booking"
+"""The columns of a span, as they are written."""
+
+READ = ", ".join((COLUMNS, "(SELECT attribution FROM booking WHERE booking.id = span.booking)"))
+"""What `restore` takes of a span."""
 
 NO_BILL, BILL, COVERED = 0, 1, 2
 """The column `bill`: it carries no bill, its bill counts, or it has one that a span above it replaces."""
@@ -67,8 +71,8 @@ def derived(usage: Usage | None, cost: Cost | None, context: dict[str, str] | No
 
 
 def restore(row: Sequence[Any], series: Key) -> Record:
-    """The record that was stored as `row` (of `COLUMNS`) in the series with the values `series`."""
-    trace_id, span_id, parent_id, _, start, duration, bill, rest = row
+    """The record that was stored as `row` (of `READ`) in the series with the values `series`."""
+    trace_id, span_id, parent_id, _, start, duration, bill, rest, _, booked = row
     values = dict(zip(FIELDS, series, strict=False))
     values["stream"] = bool(values["stream"])
     found = decode_rest(rest)
@@ -79,6 +83,7 @@ def restore(row: Sequence[Any], series: Key) -> Record:
         start=start,
         duration=duration,
         bills=bill != NO_BILL,
+        attribution=None if booked is None else decode(booked),
         **values,
         **{name: getattr(found, name) for name in REST},
     )

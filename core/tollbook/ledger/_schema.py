@@ -94,7 +94,75 @@ _M002_SUMS = (
     *("listed_cost_micro", "listed_cost_pico", "listed_difference_micro", "listed_difference_pico"),
 )
 
-MIGRATIONS = (m001, m002)
+_M003_SUMS = _M001_SUMS + _M002_SUMS
+
+
+def m003(database: sqlite3.Connection) -> None:
+    """Whom spans are booked to, as rows of their own with sums of their own, and sums over larger blocks of time."""
+    columns = f"""block INTEGER NOT NULL, value INTEGER NOT NULL, series INTEGER NOT NULL REFERENCES series (id),
+        {", ".join(f"{name} INTEGER NOT NULL" for name in _M003_SUMS)}"""
+    for statement in (
+        # One row for each attribution that occurred, a JSON object with its names in order.
+        "CREATE TABLE booking (id INTEGER PRIMARY KEY, attribution TEXT NOT NULL UNIQUE)",
+        # `reach` tells what sums its values have: 0 all, 1 no part in groups, 2 only those over all time.
+        """CREATE TABLE dimension (
+            id INTEGER PRIMARY KEY, name TEXT UNIQUE, members INTEGER NOT NULL DEFAULT 0,
+            reach INTEGER NOT NULL DEFAULT 0)""",
+        "INSERT INTO dimension (id) VALUES (1)",  # the groups, whose values are JSON objects
+        """CREATE TABLE value (
+            id INTEGER PRIMARY KEY, dimension INTEGER NOT NULL REFERENCES dimension (id), text TEXT NOT NULL,
+            UNIQUE (dimension, text))""",
+        """CREATE TABLE booked (
+            booking INTEGER NOT NULL REFERENCES booking (id), dimension INTEGER NOT NULL, value INTEGER NOT NULL,
+            PRIMARY KEY (booking, dimension)) WITHOUT ROWID""",
+        "CREATE INDEX booked_value ON booked (value, booking)",
+        "ALTER TABLE span ADD COLUMN booking INTEGER REFERENCES booking (id)",
+        "CREATE INDEX span_booking ON span (booking, start) WHERE booking IS NOT NULL",
+        # Sums by the value of a dimension, in blocks of `size` hours since 1970; size 0 is all time. Dimension 0 with
+        # its value 0 is all calls, whose single hours are in `rollup`.
+        f"""CREATE TABLE rollup_value (
+            dimension INTEGER NOT NULL, size INTEGER NOT NULL, {columns},
+            PRIMARY KEY (dimension, size, block, value, series)) WITHOUT ROWID""",
+        # What is not in the sums by value yet.
+        f"""CREATE TABLE rollup_new (
+            id INTEGER PRIMARY KEY, hour INTEGER NOT NULL, booking INTEGER NOT NULL, series INTEGER NOT NULL,
+            {", ".join(f"{name} INTEGER NOT NULL" for name in _M003_SUMS)})""",
+    ):
+        database.execute(statement)
+    sums = ", ".join(f"sum({name})" for name in _M003_SUMS)
+    for size in (24, 768, 0):
+        block = f"(hour - (hour % {size} + {size}) % {size}) / {size}" if size else "0"
+        database.execute(
+            f"INSERT INTO rollup_value SELECT 0, {size}, {block} AS block, 0, series, {sums} "  # noqa: S608
+            "FROM rollup GROUP BY block, series"
+        )
+    _m003_spans(database)
+
+
+def _m003_spans(database: sqlite3.Connection) -> None:
+    import json
+
+    from tollbook.ledger import _bookings, _rows, _sums
+
+    bookings = _bookings.Bookings(database)
+    query = "SELECT id, series, start, bill, rest FROM span WHERE instr(rest, '\"attribution\":')"
+    for id_, series, start, bill, text in database.execute(query).fetchall():
+        rest = json.loads(text)
+        attribution = rest.pop("attribution", None)
+        if attribution is None:
+            continue
+        booking = bookings.find(attribution)
+        other = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
+        database.execute("UPDATE span SET booking = ?, rest = ? WHERE id = ?", (booking, other, id_))
+        if bill == 1:
+            decoded = _rows.decode_rest(other)
+            amounts = _sums.to_columns(_sums.sums([(decoded.usage, decoded.cost)]))
+            counted = dict(zip(_sums.COLUMNS, amounts, strict=True))
+            values = (start // _sums.HOUR, booking, series, *(counted[name] for name in _M003_SUMS))
+            database.execute(f"INSERT INTO rollup_new VALUES (NULL{', ?' * len(values)})", values)  # noqa: S608
+
+
+MIGRATIONS = (m001, m002, m003)
 """Each takes the tables one version further; the ledger's version is how many were applied to it."""
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import sqlite3
 
     from tollbook.ledger._batch import SeriesIds
+    from tollbook.ledger._dimensions import Filter, Where
     from tollbook.ledger._drain import Drain
     from tollbook.ledger._health import Health
     from tollbook.ledger._repriced import PastCost
-    from tollbook.ledger._summary import Filter, Row, Where
+    from tollbook.ledger._summary import Row
     from tollbook.spans import Record
 
 # A program that only records needs none of what reads and drains until its thread drains: imported where it is used.
@@ -116,7 +117,7 @@ class Store:
             StoreError: The ledger can't be read.
         """
         from tollbook.ledger import _rows
-        from tollbook.ledger._summary import series_values
+        from tollbook.ledger._dimensions import series_values
 
         try:
             key = bytes.fromhex(trace_id)
@@ -126,7 +127,7 @@ class Store:
             if database is None:
                 return []
             series = series_values(database)
-            rows = database.execute(f"SELECT {_rows.COLUMNS} FROM span WHERE trace_id = ? ORDER BY start, id", (key,))
+            rows = database.execute(f"SELECT {_rows.READ} FROM span WHERE trace_id = ? ORDER BY start, id", (key,))
             return [_rows.restore(row, series[row[3]]) for row in rows]
 
     def last_trace_id(self) -> str | None:
@@ -193,7 +194,7 @@ class Store:
             StoreError: The ledger can't be read.
         """
         from tollbook.ledger import _rows
-        from tollbook.ledger._summary import Filter, series_values
+        from tollbook.ledger._dimensions import Filter, series_values
 
         with self.reading() as database:
             if database is None:
@@ -218,7 +219,9 @@ class Store:
             by: Dimensions, one row for each combination of their values: `provider`, `model` (as answered, or else
                 as asked for), `request_model`, `response_model`, `operation`, `integration`, `kind`, `status`,
                 `error`, `stream`, `tier`, `priced` (the cost's status), `source` (of the usage); one of `hour`, `day`
-                and `month`; and `trace`, `name` and `attribute.NAME`, which are slower, since every span is read.
+                and `month`; `feature`, `agent`, `user`, `org`, `session`, `key` and `tag.NAME`; and `trace`, `name`
+                and `attribute.NAME`, which are slower, since every span is read. So it is for two dimensions of
+                attribution at once if one has more than 500 values.
             since: Unix nanoseconds of the earliest start.
             until: Unix nanoseconds that the start must lie before.
             where: What must hold, by dimension (not of time): a value, or several of which one must hold.
@@ -354,14 +357,18 @@ def _select(
     database: sqlite3.Connection, where: Filter, since: int | None, until: int | None
 ) -> Iterator[Sequence[Any]]:
     from tollbook.ledger import _rows
+    from tollbook.ledger._dimensions import Bookings
 
     first = -(1 << 63) if since is None else since
     last = (1 << 63) - 1 if until is None else until - 1
+    booked, parameters = where.bookings()
+    bookings = Bookings(database)
     query = (
-        f"SELECT {_rows.COLUMNS} FROM span WHERE start BETWEEN ? AND ? AND {where.sql()} ORDER BY start DESC, id DESC"
+        f"SELECT {_rows.READ} FROM span WHERE start BETWEEN ? AND ? AND {where.sql()} AND {booked} "
+        "ORDER BY start DESC, id DESC"
     )
-    for row in database.execute(query, (first, last)):
-        if not where.spans or where.accepts(row[0], _rows.decode_rest(row[7])):
+    for row in database.execute(query, (first, last, *parameters)):
+        if not where.spans or where.accepts(row[0], _rows.decode_rest(row[7]), bookings.of(row[8])):
             yield row
 
 

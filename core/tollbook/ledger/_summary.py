@@ -4,32 +4,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tollbook._money import to_usd
-from tollbook.ledger import _rows, _sums
-from tollbook.ledger._periods import Period, periods
-from tollbook.spans import DIMENSIONS
-from tollbook.spans._attributes import DIMENSIONS as ATTRIBUTES
+from tollbook.ledger import _bookings, _rows, _sums
+from tollbook.ledger._blocks import EVER, Cell, cells
+from tollbook.ledger._dimensions import (
+    TIMES,
+    Booked,
+    Bookings,
+    Filter,
+    Reader,
+    Where,
+    of_booking,
+    of_series,
+    of_span,
+    series_values,
+)
+from tollbook.ledger._periods import periods
+from tollbook.ledger._rolled import Facts, Kinds, Rolled, Sums, Targets, Values
 
 if TYPE_CHECKING:
     import sqlite3
 
-TIMES = ("hour", "day", "month")
-OF_SERIES = (*_rows.SERIES, "model")
-OF_SPANS = (*DIMENSIONS, "tag.NAME", "trace", "name", "attribute.NAME")
-
-Where = Mapping[str, str | bool | Sequence[str | None] | None]
-"""What must hold, by dimension: a value, or several of which one must hold. None is "not known"."""
-
 _MANY = 1000
 """Calls that are added up at once."""
-
-Values = tuple[str | None, ...]
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -107,94 +110,6 @@ class Row(msgspec.Struct, kw_only=True):
         return to_usd(self.estimated_cost)
 
 
-def series_values(database: sqlite3.Connection) -> dict[int, _rows.Key]:
-    """The values of all series by their number."""
-    found = database.execute(f"SELECT id, {', '.join(_rows.SERIES)} FROM series")
-    return {row[0]: row[1:] for row in found}
-
-
-def of_series(name: str) -> Callable[[_rows.Key], str | None] | None:
-    """What gives a series' value in the dimension; None if it is none of a series."""
-    if name == "model":
-        request, response = _rows.SERIES.index("request_model"), _rows.SERIES.index("response_model")
-        return lambda key: key[request] if key[response] is None else key[response]
-    if name == "stream":
-        index = _rows.SERIES.index(name)
-        return lambda key: "true" if key[index] else "false"
-    if name in _rows.SERIES:
-        index = _rows.SERIES.index(name)
-        return lambda key: key[index]
-    return None
-
-
-def of_span(name: str) -> Callable[[bytes, Any], str | None]:
-    """What gives a span's value in the dimension, from its trace id and the rest of its record.
-
-    Raises:
-        ValueError: No such dimension.
-    """
-    if name == "trace":
-        return lambda trace_id, _: trace_id.hex()
-    if name == "name":
-        return lambda _, rest: rest.name
-    if name in DIMENSIONS:
-        return _booked(name)
-    kind, _, attribute = name.partition(".")
-    if kind == "tag" and attribute:
-        return _booked(attribute)
-    if kind == "attribute" and attribute in ATTRIBUTES:
-        return _booked(ATTRIBUTES[attribute])
-    if kind == "attribute" and attribute:
-        return lambda _, rest: _attribute(rest, attribute)
-    known = ", ".join((*TIMES, *OF_SERIES, *OF_SPANS))
-    raise ValueError(f"{name!r} is no dimension of the ledger; there are {known}")
-
-
-def _booked(dimension: str) -> Callable[[bytes, Any], str | None]:
-    def of(_: bytes, rest: Any) -> str | None:
-        booked: dict[str, str] | None = rest.attribution
-        return None if booked is None else booked.get(dimension)
-
-    return of
-
-
-def _attribute(rest: Any, name: str) -> str | None:
-    attributes: Mapping[str, object] = rest.attributes or {}
-    return _text(attributes.get(name))
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
-
-
-class Filter:
-    """What `where` says: which series may match, and which spans of them do."""
-
-    def __init__(self, where: Where | None, series: Mapping[int, _rows.Key]) -> None:
-        """Raises ValueError for a dimension that is not known."""
-        self.spans: list[tuple[Callable[[bytes, Any], str | None], frozenset[str | None]]] = []
-        self.series = dict(series)
-        for name, wanted in (where or {}).items():
-            several = () if wanted is None or isinstance(wanted, str | bool) else wanted
-            values = frozenset(map(_text, several or (wanted,)))
-            of = of_series(name)
-            if of is None:
-                self.spans.append((of_span(name), values))
-            else:
-                self.series = {number: key for number, key in self.series.items() if of(key) in values}
-        self.all = len(self.series) == len(series)
-
-    def sql(self) -> str:
-        """A condition on the column `series`."""
-        return "1" if self.all else f"series IN ({','.join(map(str, self.series))})"
-
-    def accepts(self, trace_id: bytes, rest: Any) -> bool:
-        """Whether a span of a matching series matches."""
-        return all(of(trace_id, rest) in values for of, values in self.spans)
-
-
 class Summary:
     """One question to the ledger."""
 
@@ -206,100 +121,174 @@ class Summary:
         self._time = [name for name in by if name in TIMES]
         if len(self._time) > 1:
             raise ValueError(f"one of {', '.join(TIMES)} at a time")
-        self._of_series = {name: of for name in by if (of := of_series(name)) is not None}
-        self._of_spans = {name: of_span(name) for name in by if name not in TIMES and name not in self._of_series}
-        self._rows: dict[Values, Row] = {}
+        of_series_: dict[str, Callable[[_rows.Key], str | None]] = {}
+        self._of_spans: dict[str, Reader] = {}
+        for name in by:
+            if (of := of_series(name)) is not None:
+                of_series_[name] = of
+            elif name not in TIMES:
+                self._of_spans[name] = of_span(name)
+        self._kinds = Kinds(self._filter.series, list(of_series_.values()))
+        self._names = (*self._time, *of_series_, *self._of_spans)
+        self._booked = [of_booking(name) for name in self._of_spans]
+        """The dimensions of attribution that are asked for, in the order of `_of_spans`; None: it is none of these."""
+        self._sums = Sums()
 
     def rows(self, since: int | None, until: int | None, zone: str | None) -> list[Row]:
         """The sums for each key, by time if that was asked for, then the dearest first."""
-        for name, start, end in self._periods(since, until, zone):
-            for series, values, sums in self._cells(start, end):
-                self._add(name, series, values, sums)
-        found = [row for row in self._rows.values() if row.calls]
+        names: list[str] = []
+        pieces: list[tuple[int, int]] = []
+        edges = self._edges()
+        if edges is None:
+            return []
+        for name, start, end in self._periods(edges, since, until, zone):
+            names.append(name)
+            pieces.append((start, end))
+        self._read(pieces, edges)
+        found = self._to_rows(names)
         found.sort(key=lambda row: (-row.total_cost, -row.total_tokens, -row.calls))
         if self._time:
-            found.sort(key=lambda row: row.key[self._time[0]] or "")
+            place = {name: number for number, name in enumerate(names)}
+            found.sort(key=lambda row: place[row.key[self._time[0]] or ""])
         return found
 
-    def _periods(self, since: int | None, until: int | None, zone: str | None) -> Iterable[Period]:
-        first, last = self._database.execute("SELECT min(start), max(start) FROM span").fetchone()
-        if first is None:
-            return ()
+    def _edges(self) -> tuple[int, int] | None:
+        """The first and the last start of all spans; None if there are none."""
+        query = "SELECT (SELECT min(start) FROM span), (SELECT max(start) FROM span)"
+        first, last = self._database.execute(query).fetchone()
+        return None if first is None else (first, last)
+
+    def _periods(
+        self, edges: tuple[int, int], since: int | None, until: int | None, zone: str | None
+    ) -> Iterator[tuple[str, int, int]]:
+        first, last = edges
         # Where nothing lies outside, the interval takes in whole hours, which the roll-ups have ready.
         start = first - first % _sums.HOUR if since is None or since <= first else since
         end = last + _sums.HOUR - last % _sums.HOUR if until is None or until > last else until
-        return periods(self._time[0], start, end, zone) if self._time else [("", start, end)]
+        return periods(self._time[0], start, end, zone) if self._time else iter([("", start, end)])
 
-    def _cells(self, start: int, end: int) -> Iterator[tuple[int, Values, Sequence[int]]]:
-        """Sums from `start` to `end`, by series and by what only spans tell."""
-        if self._of_spans or self._filter.spans:
-            yield from self._from_spans(start, end)
+    def _read(self, pieces: Sequence[tuple[int, int]], edges: tuple[int, int]) -> None:
+        """Sum up each piece of time, mostly from roll-ups."""
+        rolled = self._rolled()
+        begin, end = edges[0] // _sums.HOUR, edges[1] // _sums.HOUR + 1
+        from_roll_ups: dict[Cell, Targets] = {}
+        for period, (start, stop) in enumerate(pieces):
+            first, last = -(-start // _sums.HOUR), stop // _sums.HOUR
+            if rolled is None or first >= last:
+                self._from_spans(start, stop, period)
+                continue
+            self._from_spans(start, first * _sums.HOUR, period)
+            self._from_spans(last * _sums.HOUR, stop, period)
+            for cell, sign in cells(first, last, begin, end):
+                targets = from_roll_ups.setdefault(cell, {})
+                targets[period] = targets.get(period, 0) + sign
+        if rolled is not None:
+            rolled(from_roll_ups)
+
+    def _rolled(self) -> Callable[[dict[Cell, Targets]], None] | None:
+        """What reads the roll-ups that can answer; None if none can."""
+        asked = {*self._booked, *self._filter.booked}
+        if None in asked or len(self._filter.spans) > len(self._filter.booked):
+            return None
+        query = f"SELECT name, id, reach FROM dimension WHERE name IN ({', '.join('?' * len(asked))})"
+        known = self._database.execute(query, list(asked)).fetchall()
+        if not known:
+            return lambda found: self._from_roll_ups(found, _bookings.NONE)
+        if len(known) == 1:
+            ((name, dimension, reach),) = known
+            return lambda found: self._from_roll_ups(found, dimension, name, reach)
+        if all(reach == _bookings.IS_NARROW for _, _, reach in known):
+            return lambda found: self._from_roll_ups(found, _bookings.GROUP)
+        return None
+
+    def _from_roll_ups(self, found: dict[Cell, Targets], dimension: int, name: str = "", reach: int = 0) -> None:
+        if dimension == _bookings.NONE and self._label({}) is None:
             return
-        first, last = -(-start // _sums.HOUR), end // _sums.HOUR
-        if first >= last:
-            yield from self._from_spans(start, end)
-            return
-        yield from self._from_spans(start, first * _sums.HOUR)
-        yield from self._from_rollups(first, last)
-        yield from self._from_spans(last * _sums.HOUR, end)
+        single = dimension not in (_bookings.NONE, _bookings.GROUP)
+        here = {cell: of for cell, of in found.items() if not (single and cell.size == 1)}
+        hours = {cell: of for cell, of in found.items() if single and cell.size == 1}
+        if reach == _bookings.IS_VAST:
+            hours.update({cell: of for cell, of in here.items() if cell.size != EVER})
+            here = {cell: of for cell, of in here.items() if cell.size == EVER}
+        rolled = Rolled(self._database, self._filter, self._kinds, dimension, self._label, name)
+        rolled.read(here, self._sums)
+        if hours and reach == _bookings.IS_NARROW:
+            groups = Rolled(self._database, self._filter, self._kinds, _bookings.GROUP, self._label)
+            groups.read(hours, self._sums)
+            here.update(hours)
+            hours = {}
+        rolled.read_new(here, self._sums)
+        for cell, targets in hours.items():
+            start, end = (block * max(cell.size, 1) * _sums.HOUR for block in (cell.first, cell.last))
+            for period, sign in targets.items():
+                self._from_spans(start, end, period, sign)
 
-    def _from_rollups(self, first: int, last: int) -> Iterator[tuple[int, Values, Sequence[int]]]:
-        sums = ", ".join(f"sum({name})" for name in _sums.COLUMNS)
-        query = (
-            f"SELECT series, {sums} FROM rollup WHERE hour >= ? AND hour < ? AND {self._filter.sql()} GROUP BY series"
-        )
-        for series, *columns in self._database.execute(query, (first, last)):
-            yield series, (), _sums.from_columns(columns)
+    def _label(self, booked: Booked) -> Values | None:
+        """The values of an attribution; None if it is filtered out."""
+        if any(booked.get(name) not in values for name, values in self._filter.booked.items()):
+            return None
+        return tuple([booked.get(name or "") for name in self._booked])
 
-    def _from_spans(self, start: int, end: int) -> Iterator[tuple[int, Values, Sequence[int]]]:
+    def _from_spans(self, start: int, end: int, period: int, sign: int = 1) -> None:
         if start >= end:
             return
         calls: dict[tuple[int, Values], list[_sums.Call]] = {}
+        where, parameters = self._filter.bookings()
+        bookings = Bookings(self._database)
         query = (
-            "SELECT series, trace_id, rest FROM span "
-            f"WHERE start >= ? AND start < ? AND bill = {_rows.BILL} AND {self._filter.sql()}"
+            "SELECT series, trace_id, rest, booking FROM span "
+            f"WHERE start >= ? AND start < ? AND bill = {_rows.BILL} AND {self._filter.sql()} AND {where}"
         )
-        for series, trace_id, text in self._database.execute(query, (start, end)):
-            rest = _rows.decode_rest(text)
-            if self._filter.spans and not self._filter.accepts(trace_id, rest):
+        for series, trace_id, text, booking in self._database.execute(query, (start, end, *parameters)):
+            rest, booked = _rows.decode_rest(text), bookings.of(booking)
+            if self._filter.spans and not self._filter.accepts(trace_id, rest, booked):
                 continue
-            values = tuple([of(trace_id, rest) for of in self._of_spans.values()])
-            found = calls.setdefault((series, values), [])
+            values = tuple([of(trace_id, rest, booked) for of in self._of_spans.values()])
+            found = calls.setdefault((self._kinds.of_series[series], values), [])
             found.append((rest.usage, rest.cost))
             if len(found) >= _MANY:
-                yield series, values, _sums.sums(found)
+                self._sums.add((period, self._kinds.of_series[series], values), _columns(found), sign)
                 found.clear()
-        for (series, values), found in calls.items():
-            yield series, values, _sums.sums(found)
+        for (kind, values), found in calls.items():
+            self._sums.add((period, kind, values), _columns(found), sign)
 
-    def _add(self, period: str, series: int, values: Values, sums: Sequence[int]) -> None:
-        key = self._filter.series[series]
-        found: dict[str, str | None] = dict.fromkeys(self._time, period)
-        found.update((name, of(key)) for name, of in self._of_series.items())
-        found.update(zip(self._of_spans, values, strict=True))
-        ordered = tuple([found[name] for name in self._by])
-        row = self._rows.get(ordered)
-        if row is None:
-            row = self._rows[ordered] = Row(key=dict(zip(self._by, ordered, strict=True)))
-        add_to_row(row, key, sums)
+    def _to_rows(self, periods_: Sequence[str]) -> list[Row]:
+        rows: dict[Values, Row] = {}
+        order = [self._names.index(name) for name in self._by]
+        for (period, kind, booked), columns in self._sums.found.items():
+            if not columns[0]:  # no calls: other places had some
+                continue
+            of_series_, what = self._kinds.kinds[kind]
+            values = (*((periods_[period],) if self._time else ()), *of_series_, *booked)
+            ordered = tuple([values[number] for number in order])
+            row = rows.get(ordered)
+            if row is None:
+                row = rows[ordered] = Row(key=dict(zip(self._by, ordered, strict=True)))
+            _add_to_row(row, what, _sums.from_columns(columns))
+        return list(rows.values())
 
 
-def add_to_row(row: Row, key: _rows.Key, sums: Sequence[int]) -> None:
-    """Add the sums over calls of a series to `row`; what is true of all of a series' calls follows from its values."""
-    values = dict(zip(_rows.SERIES, key, strict=True))
+def _columns(calls: Sequence[_sums.Call]) -> list[int]:
+    return _sums.to_columns(_sums.sums(calls))
+
+
+def _add_to_row(row: Row, what: Facts, sums: Sequence[int]) -> None:
+    """Add sums over calls to `row`, of which these facts are true."""
+    failed, priced, estimated = what
     more = dict(zip(_sums.SUMS, sums, strict=True))
     for name, quantity in more.items():
-        setattr(row, name, getattr(row, name) + quantity)
+        if quantity:
+            setattr(row, name, getattr(row, name) + quantity)
     calls = more["calls"]
-    if values["status"] in ("error", "timeout"):
+    if failed:
         row.errors += calls
-    if values["priced"] == "unpriced":
+    if priced == "unpriced":
         row.unpriced += calls
         row.unpriced_tokens += more["input_tokens"] + more["output_tokens"]
-    elif values["priced"] is None:
+    elif priced is None:
         row.unknown += calls
-    elif values["priced"] == "partial":
+    elif priced == "partial":
         row.partial += calls
-    if "estimated" in (values["source"], values["priced"]):
+    if estimated:
         row.estimated += calls
         row.estimated_cost += more["total_cost"]

@@ -28,8 +28,8 @@ HOUR = 3_600_000_000_000
 
 Call = tuple[Usage | None, Cost | None]
 
-Totals = dict[tuple[int, int], list[int]]
-"""Sums by hour (since 1970, UTC) and series."""
+Totals = dict[tuple[int, int, int | None], list[int]]
+"""Sums by hour (since 1970, UTC), series, and booking (None: booked to nobody)."""
 
 _BUCKETS = dict.fromkeys(BUCKETS, 0)
 _PARTS = (

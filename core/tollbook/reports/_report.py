@@ -11,7 +11,7 @@ import msgspec
 
 from tollbook._money import plain, to_usd
 from tollbook.ledger import Row, Store
-from tollbook.ledger._summary import OF_SERIES, OF_SPANS, TIMES, of_series, of_span
+from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, of_series, of_span
 from tollbook.reports._period import moment, zone
 
 DIMENSIONS = ("model", *(name for name in OF_SERIES if name != "model"), *TIMES, *OF_SPANS)
