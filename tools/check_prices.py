@@ -190,7 +190,8 @@ def stale(facts: list[Definition], today: date, days: int) -> Iterator[str]:
 def probes(fact: Definition, today: date) -> Iterator[Probe]:
     """Calls of today that a fact is about, or if it is past, of its last hours."""
     now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    for each in fact.variants or (None,):
+    plain = (None,) if fact.change or not fact.variants else ()
+    for each in (*plain, *fact.variants):
         end = min(fact.end, each.end if each else NEVER)
         moment = int(now.timestamp()) * 10**9
         past = end <= moment
@@ -220,7 +221,7 @@ def differences(fact: Definition, probe: Probe, source: Source) -> Iterator[str]
         for model in sorted(name for name in source.models.get(provider, ()) if fact.pattern.matches(name)):
             mine = made_by(fact, provider, model, probe)
             said = source.rates(provider, model, probe.at, probe.context) if mine else None
-            about = set(fact.change.sets) if fact.change.sets and not fact.variants else None
+            about = set(fact.change.sets) if fact.adjusts and fact.change.sets and not probe.context else None
             for bucket, rate in (said or {}).items():
                 if mine and mine.get(bucket, rate) != rate and (about is None or bucket in about):
                     figures = f"{float(mine[bucket] * 10**6):g} here, {float(rate * 10**6):g} there, USD per million"

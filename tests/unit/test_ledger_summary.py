@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -310,6 +311,50 @@ def test_columns_of_a_roll_up_lose_nothing(money: list[int], counts: list[int]) 
     assert _sums.from_columns(_sums.to_columns(values)) == values
     twice = [2 * column for column in _sums.to_columns(values)]
     assert _sums.from_columns(twice) == [2 * value for value in values]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 50), st.none() | st.integers(0, 2**62)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_the_parts_of_any_split_of_a_ledger_add_up_to_the_whole(calls: list[tuple[int, int, int, int | None]]) -> None:
+    """To the last digit: in ledgers of their own, by model, by provider, by hour, in whatever order; unpriced apart."""
+    records = [
+        (
+            part,
+            call(
+                response_model=f"model-{model}",
+                provider=f"provider-{part}",
+                start=START + hour * HOUR,
+                cost=Cost(status="unpriced") if total is None else Cost(total=total, input=total, output=0),
+            ),
+        )
+        for part, model, hour, total in calls
+    ]
+    whole = sum(total for *_, total in calls if total is not None)
+    with tempfile.TemporaryDirectory() as directory:
+        sums: list[Row] = []
+        for part in {part for part, _ in records}:
+            some = Store(Path(directory) / f"{part}.db")
+            put(some, *(record for owner, record in records if owner == part))
+            sums += some.summary()
+            some.close()
+        everything = Store(Path(directory) / "all.db")
+        put(everything, *(record for _, record in reversed(records)))
+        for rows in (
+            sums,
+            everything.summary(),
+            everything.summary(by=["model"]),
+            everything.summary(by=["provider", "model"]),
+            everything.summary(until=START + 7 * HOUR) + everything.summary(since=START + 7 * HOUR),
+        ):
+            assert sum(row.total_cost for row in rows) == whole
+            assert sum(row.calls for row in rows) == len(calls)
+        everything.close()
 
 
 def test_more_series_than_are_kept_in_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
