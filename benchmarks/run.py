@@ -248,12 +248,62 @@ def speed(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def reprice(folder: Path) -> list[dict[str, Any]]:
+    """Repricing 200,000 recorded calls, on the clock on the wall: one that changes all of them, and one that finds
+    nothing to change; the drain that brought them into the ledger, for comparison."""
+    from tollbook.ledger import Spool, Store
+    from tollbook.pricing import Cost
+    from tollbook.reports import reprice as run
+    from tollbook.spans import Record
+    from tollbook.usage import Usage
+
+    store, number = Store(folder / "reprice.db"), 200_000
+    spool = Spool(store.spool)
+    models = (("openai", "gpt-4o-mini"), ("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"))
+    for n in range(number):
+        provider, model = models[n % 3]
+        spool.append(
+            Record(
+                trace_id=f"{n:032x}",
+                span_id=f"{n:016x}",
+                name="Completions",
+                start=1_763_690_400_000_000_000 + n * 10_000_000_000,
+                duration=1_000_000_000,
+                integration=provider,
+                provider=provider,
+                operation="chat",
+                request_model=model,
+                response_id=f"chatcmpl-{n:024x}",
+                finish="stop",
+                usage=Usage({"input": 100 + n % 50, "input_cache_read": 20, "output": 30}),
+                cost=Cost(total=7, input=3, output=4, cards=("0" * 16,)),
+                bills=True,
+            )
+        )
+    spool.close()
+    rows = []
+
+    def timed(what: str, work: Callable[[], object]) -> None:
+        began, cpu = time.perf_counter(), time.process_time()
+        work()
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        rows.append({"what": what, "spans_per_s": round(number / seconds), "cpu_us": round(cpu / number * 1e6, 1)})
+
+    timed("drain into the ledger", lambda: store.drain(timeout=600))
+    timed("reprice: dry run", lambda: run(store, dry_run=True))
+    timed("reprice: every cost changes", lambda: run(store))
+    timed("reprice: nothing changes", lambda: run(store))
+    store.close()
+    return rows
+
+
 MEASUREMENTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     "calls": calls,
     "chunks": chunks,
     "sdk": sdk,
     "start": start,
     "speed": speed,
+    "reprice": reprice,
 }
 
 

@@ -204,7 +204,7 @@ def test_a_report_loads_no_sdk_no_prices_and_nothing_that_draws(ledger: Path) ->
 # ---- help and doctor -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("report",), ("trace",), ("doctor",), ("demo",)])
+@pytest.mark.parametrize("command", [(), ("report",), ("trace",), ("doctor",), ("demo",), ("reprice",)])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_fits_into_80_columns(command: tuple[str, ...], option: str) -> None:
     text = said(*command, option, COLUMNS="80")

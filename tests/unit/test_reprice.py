@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.records import START, call
 
 import tollbook
+from tollbook import _runtime
 from tollbook.ledger import Repricing, Spool, Store, _reprice
 from tollbook.ledger._repriced import Selection
 from tollbook.pricing import Card, Cost, _catalog, cost_of
@@ -241,6 +242,14 @@ def test_only_what_is_asked_for_is_priced(store: Store, prices: Prices) -> None:
         wanted(at="tomorrow")
 
 
+@pytest.fixture
+def program() -> Iterator[None]:
+    """A ledger of the process, which is gone after the test."""
+    yield
+    _runtime.stop()
+
+
+@pytest.mark.usefixtures("program")
 def test_the_call_of_a_program_reprices_its_own_store(prices: Prices) -> None:
     tollbook.record(model="a", provider="p", usage={"input_tokens": 10})
     prices.set(a=4)

@@ -13,6 +13,7 @@ import click
 from tollbook import __version__
 from tollbook.cli._command import Command, open_ledger, say_json, store_option
 from tollbook.cli._prices import prices
+from tollbook.cli._reprice import reprice
 
 if TYPE_CHECKING:
     from tollbook.ledger import Store
@@ -192,3 +193,4 @@ def demo(keep: str | None) -> None:
 
 
 main.add_command(prices)
+main.add_command(reprice)

@@ -11,7 +11,7 @@ from tollbook.cli._command import Command, open_ledger, say_json, store_option
 
 @click.group()
 def prices() -> None:
-    """What models cost, how that is known, and what to do where it is not.
+    """What models cost, how that is known, and what lacks a price.
 
     \b
     Examples:

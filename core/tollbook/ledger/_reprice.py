@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _STEP = 2000
 """Spans of one transaction."""
 
-_BURST, _PAUSE = 0.25, 0.04
+_BURST, _PAUSE = 0.5, 0.04
 """Seconds of writing, after which so many seconds are left to others: who waits for the lock looks every 0.03."""
 
 _DAY = 86_400_000_000_000
