@@ -77,6 +77,8 @@ class Price:
     """`user`, `overlay`, `genai-prices`, ...: who says so."""
     source: str
     """The layer's version, or where the fact was found."""
+    definition: str | None
+    """The name of the definition that says so, the user's or the overlay's; None: it is the price list's own."""
     since: str | None
     """From when on these prices hold (ISO, UTC); None: nobody says."""
     context: Mapping[str, str]
@@ -128,7 +130,8 @@ class Price:
         return {
             name: price
             for name, price in prices.items()
-            if name not in self.assumed and not any(prices.get(kin) == price for kin in _kin(name))
+            if name not in self.assumed
+            and not any(prices.get(kin) == price and kin not in self.assumed for kin in _kin(name))
         }
 
 
@@ -322,6 +325,7 @@ def described(card: Card, at: int) -> Price:
         tiers=tuple(PriceTier(tier.threshold, tier.operator, _prices(tier.rates)) for tier in card.tiers),
         layer=card.layer,
         source=card.source,
+        definition=card.origins[-1].name if card.origins else None,
         since=card.since,
         context=dict(card.context),
         assumptions=card.assumptions,
@@ -373,6 +377,8 @@ def _kin(bucket: str) -> Iterator[str]:
     """The buckets that `bucket` is a kind of."""
     if bucket.startswith("input_cache_write_"):
         yield "input_cache_write"
+        if bucket != "input_cache_write_5m":
+            yield "input_cache_write_5m"
     elif bucket.startswith(("input_", "output_")) and bucket in BUCKETS and BUCKETS[bucket].unit == "tokens":
         if bucket.endswith("_cache_read") and bucket != "input_cache_read":
             yield "input_cache_read"

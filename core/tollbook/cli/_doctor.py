@@ -159,10 +159,20 @@ def _prices() -> Iterator[Finding]:
 
 
 def _definitions() -> Iterator[Finding]:
-    from tollbook.pricing import definition_errors, definitions
+    from tollbook.pricing import definition_errors, definitions, update_in_use
+    from tollbook.pricing._own import files
 
+    for path in files():
+        yield Finding("prices", "ok", f"your own definitions in {path}")
     if own := len(definitions("user")):
         yield Finding("prices", "ok", f"{counted(own, 'definition')} of your own")
+    brought = definitions("overlay")
+    if checked := max((each.checked for _, each in brought), default=""):
+        yield Finding("prices", "ok", f"{counted(len(brought), 'fact')} that Tollbook brings, last checked {checked}")
+    if (update := update_in_use()) is not None:
+        since = f" on {update.at[:10]}" if update.at else ""
+        by = f", fetched from {update.origin}{since}" if update.origin else ", fetched earlier"
+        yield Finding("prices", "ok", f"{counted(len(definitions('update')), 'definition')} in an update{by}")
     for problem in definition_errors():
         yield Finding("prices", "bad", str(problem))
 

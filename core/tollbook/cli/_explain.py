@@ -11,6 +11,7 @@ import msgspec
 
 from tollbook._money import plain, show, to_usd
 from tollbook._prices import CostLine, cost_lines, no_price
+from tollbook.cli._price_card import told_source
 from tollbook.cli._text import Column, Screen, clean, paragraph, table
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _reasons(each: Explained) -> Iterator[tuple[str, str]]:
         yield "usage", _usage(record)
     for card in each.cards.values():
         yield "price", _price(card)
+        yield from (("from", text) for text in told_source(card)[1:])
         yield "why", _why(record, card)
     if each.lines is None:
         yield "missing", "a rate card that was used is not in the ledger, so the lines can't be shown"
@@ -190,7 +192,8 @@ def _usage(record: Record) -> str:
 def _price(card: Card) -> str:
     layer = "" if card.source.startswith(card.layer) else f" (layer {card.layer})"
     since = f"in force since {card.since}" if card.since else "whose first day it does not state"
-    return f"{card.model} in the list of {card.provider}, from {card.source}{layer}, {since}; card {card.id}"
+    where = f" in the list of {card.provider}" if card.provider else ""
+    return f"{card.model}{where}, from {card.source}{layer}, {since}; card {card.id}"
 
 
 def _why(record: Record, card: Card) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from tollbook._prices import Price, Prices, described, dollars, instant, no_price, resolve
 from tollbook.cli._price_lists import prices_as_dict
 from tollbook.cli._text import Cell, Column, Screen, clean, paragraph, table
+
+if TYPE_CHECKING:
+    from tollbook.pricing import Card
 
 
 class Found(NamedTuple):
@@ -22,17 +25,17 @@ class Found(NamedTuple):
     price: Price
 
 
-def pairs(context: tuple[str, ...]) -> dict[str, str]:
+def pairs(texts: tuple[str, ...], option: str = "--with", example: str = "service_tier=priority") -> dict[str, str]:
     """`KEY=VALUE` as a dict.
 
     Raises:
         ValueError: One is not written so.
     """
     found: dict[str, str] = {}
-    for text in context:
+    for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key or not value:
-            raise ValueError(f"--with takes KEY=VALUE, such as service_tier=priority, and not {text!r}")
+            raise ValueError(f"{option} takes KEY=VALUE, such as {example}, and not {text!r}")
         found[key] = value
     return found
 
@@ -91,17 +94,22 @@ def as_text(found: Found, screen: Screen) -> str:
     if price.tiers:
         lines.append(paragraph(screen, "> input tokens, cached ones included: the whole request costs so", "dim"))
     lines += [paragraph(screen, text, "yellow") for text in price.assumptions]
-    lines.append(paragraph(screen, told_source(price), "dim"))
+    lines += [paragraph(screen, text, "dim") for text in told_source(price.card)]
     others = _variants(found)
     if others:
         lines += ["", _variant_table(others, screen)]
     return "\n".join(lines)
 
 
-def told_source(price: Price) -> str:
-    """Where a price is from and since when it holds."""
-    since = f", in force since {price.since}" if price.since else ""
-    return f"from {price.source}{since}"
+def told_source(card: Card) -> list[str]:
+    """Where a price is from and since when it holds, in sentences."""
+    since = f", in force since {card.since}" if card.since else ""
+    said = [f"from {card.source}{since}"]
+    for origin in card.origins:
+        checked = f", checked {origin.checked}" if origin.checked else ""
+        from_ = f": {origin.source}" if origin.source else ""
+        said.append(f"definition {origin.name!r} ({origin.layer}){from_}{checked}")
+    return said
 
 
 def _variants(found: Found) -> list[tuple[dict[str, str], Price]]:
@@ -116,15 +124,16 @@ def _variants(found: Found) -> list[tuple[dict[str, str], Price]]:
 
 
 def _variant_table(others: list[tuple[dict[str, str], Price]], screen: Screen) -> str:
+    """A line for each price, with all values that select it."""
     buckets = [n for n in ("input", "input_cache_read", "output") if any(n in price.prices for _, price in others)]
     heads = [Column("--with", style="cyan"), *(Column(name.removeprefix("input_"), "money") for name in buckets)]
-    rows = [
-        [
-            " ".join(f"{key}={value}" for key, value in context.items()),
-            *(dollars(price.prices[name].usd) if name in price.prices else "" for name in buckets),
-        ]
-        for context, price in others
-    ]
+    found: dict[tuple[str, ...], list[str]] = {}
+    for context, price in others:
+        amounts = [dollars(price.prices[name].usd) if name in price.prices else "" for name in buckets]
+        *first, (key, value) = context.items()
+        said = "".join(f"{name}={text} " for name, text in first) + f"{key}="
+        found.setdefault((said, *amounts), []).append(value)
+    rows = [[said + ", ".join(values), *amounts] for (said, *amounts), values in found.items()]
     return table(screen, heads, rows)
 
 
@@ -142,6 +151,7 @@ def as_json(found: Found) -> dict[str, Any]:
         ],
         "layer": price.layer,
         "source": price.source,
+        "definition": price.definition,
         "since": price.since,
         "context": dict(price.context),
         "assumptions": list(price.assumptions),

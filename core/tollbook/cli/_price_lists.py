@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tollbook._money import plain
@@ -154,10 +155,31 @@ def changes(since: str, provider: str | None, search: str | None) -> list[Change
 
     then = _select(moment(since, UTC), provider, None, search)
     now = _select(instant(None), provider, None, search)
-    return compared(then, now)
+    return _compared(then, now)
 
 
-def compared(then: list[Listed], now: list[Listed]) -> list[Change]:
+def changes_by(file: Path, provider: str | None, search: str | None) -> list[Change]:
+    """What the definitions in a file would change, of what is known now.
+
+    Raises:
+        ValueError: Something in the file is wrong.
+    """
+    from tollbook.pricing import changes_by as changed
+    from tollbook.pricing import read_file
+
+    definitions, problems = read_file(file)
+    if problems:
+        raise ValueError("\n".join(map(str, problems)))
+    now = instant(None)
+    known, new = list[Listed](), list[Listed]()
+    for seller, model, before, after in changed(definitions, now):
+        if (provider is None or provider == seller) and (search or "").lower() in model.lower():
+            known += [] if before is None else [Listed(seller, model, described(before, now))]
+            new.append(Listed(seller, model, described(after, now)))
+    return _compared(known, new)
+
+
+def _compared(then: list[Listed], now: list[Listed]) -> list[Change]:
     """What differs between two lists, in the order of the second; what the second does not have is not told of."""
     before = {each[:2]: each.price for each in then}
     found: list[Change] = []
@@ -178,7 +200,7 @@ def compared(then: list[Listed], now: list[Listed]) -> list[Change]:
 def changes_as_text(found: list[Change], since: str, screen: Screen) -> str:
     """A line for each changed price."""
     if not found:
-        return f"No price differs from those of {since}."
+        return f"No price differs from those {since}."
     heads = [
         Column("provider"),
         Column("model", style="cyan"),

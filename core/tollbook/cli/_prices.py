@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ def prices() -> None:
       tollbook prices list --search claude
       tollbook prices explain last                 how the costs of the last trace were computed
       tollbook prices unpriced                     models in the ledger without a price
+      tollbook prices add --name ours --input 1 --output 2
     """  # noqa: D301 - click wants the character
 
 
@@ -133,18 +135,114 @@ def unpriced(since: str | None, form: str | None, store: str | None) -> None:
 
 
 @prices.command(cls=Command)
-@click.option("--since", metavar="WHEN", default="30d", show_default=True, help="Against the prices of then.")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--since", metavar="WHEN", help="Against the prices of then: 2026-11-01, 7d, month, ... Default: 30d.")
 @click.option("--provider", metavar="NAME", help="Only this provider's price list.")
 @click.option("--search", metavar="TEXT", help="Only models with this in their name.")
 @_json_option
-def diff(since: str, provider: str | None, search: str | None, form: str | None) -> None:
-    """Which prices have changed since then."""
+def diff(file: Path | None, since: str | None, provider: str | None, search: str | None, form: str | None) -> None:
+    """Which prices have changed since then, or would change with the definitions in FILE."""
     from tollbook.cli import _price_lists as lists
 
-    found = lists.changes(since, provider, search)
+    if file is not None and since is not None:
+        raise click.UsageError("either a file or --since")
+    when = since or "30d"
+    found = lists.changes(when, provider, search) if file is None else lists.changes_by(file, provider, search)
     if form == "json":
         say_json([lists.change_as_dict(each) for each in found])
     else:
         from tollbook.cli._text import say, screen
 
-        say(lists.changes_as_text(found, since, screen()))
+        say(lists.changes_as_text(found, f"of {when}" if file is None else "that are known", screen()))
+
+
+# ---- definitions ---------------------------------------------------------------------------------------------
+
+_KINDS = (("input", "input"), ("output", "output"), ("cache-read", "cache_read"), ("cache-write", "cache_write"))
+
+
+def _kind_options(function: Any) -> Any:
+    for option, key in reversed(_KINDS):
+        function = click.option(f"--{option}", key, metavar="USD", help=f"The price of `{key}`.")(function)
+    return function
+
+
+@prices.command(cls=Command)
+@click.option("--name", required=True, metavar="MODEL", help="What the model is called.")
+@click.option("--match", metavar="REGEX", help="All names that it has, as a regular expression. Default: its name.")
+@click.option("--provider", metavar="NAME", help="Only at this provider. Default: at any.")
+@_kind_options
+@click.option("--price", "more", multiple=True, metavar="KEY=USD", help="Any other price: reasoning=5, total=0.04, ...")
+@click.option("--unit", metavar="UNIT", help="TOKENS (the default), CHARACTERS, SECONDS, IMAGES, PAGES, REQUESTS, ...")
+@click.option("--start", metavar="DATE", help="From when on, UTC. Default: always.")
+@click.option("--source", metavar="TEXT", help="Where you have the price from. It is kept with every cost.")
+@click.option("--project", is_flag=True, help="Write to tollbook-prices.toml here, and not to your own prices.")
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def add(
+    name: str,
+    match: str | None,
+    provider: str | None,
+    more: tuple[str, ...],
+    unit: str | None,
+    start: str | None,
+    source: str | None,
+    project: bool,
+    file: Path | None,
+    **amounts: str | None,
+) -> None:
+    """Say what a model costs: USD per million tokens or characters, or per second, image, page or request.
+
+    It is written to the end of your file of definitions; what is in it stays as it is.
+
+    \b
+    Examples:
+      tollbook prices add --name our-llama --provider our-server --input 0.20 --output 0.60
+      tollbook prices add --name painter --unit IMAGES --price output=0.04 --project
+    """  # noqa: D301 - click wants the character
+    from tollbook.cli import _definitions
+
+    if project and file is not None:
+        raise click.UsageError("either --project or --file")
+    said = {key: amount for key, amount in amounts.items() if amount is not None}
+    said |= _pairs(more)
+    fields = {
+        "name": name,
+        "provider": provider,
+        "match_pattern": match,
+        "start_time": start,
+        "unit": unit and unit.upper(),
+        "source": source,
+    }
+    _definitions.add(fields, said, file or _definitions.place(project=project))
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    from tollbook.cli._price_card import pairs
+
+    return pairs(texts, "--price", "reasoning=5")
+
+
+@prices.command(cls=Command)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_json_option
+def check(file: Path, form: str | None) -> None:
+    """What is wrong in a file of definitions, line by line; exit code 1 if anything is."""
+    from tollbook.cli import _definitions
+
+    if not _definitions.check(file, form):
+        raise click.exceptions.Exit(1)
+
+
+@prices.command(cls=Command)
+@click.argument("origin", metavar="FILE_OR_URL")
+@click.option("--sha256", required=True, metavar="HEX", help="What the file has to be: the SHA-256 of its content.")
+@click.option("--allow-jumps", is_flag=True, help="Take prices that differ more than 20 times from what is known.")
+def update(origin: str, sha256: str, allow_jumps: bool) -> None:
+    """Fetch newer prices, from a file or an https address, and use them from now on.
+
+    It is a file of definitions, of at most 2 MB. It comes after your own definitions and those that Tollbook brings,
+    and before the price list. Nothing is ever fetched unless you ask for it here.
+    """
+    from tollbook.cli import _definitions
+
+    _definitions.update(origin, sha256, allow_jumps=allow_jumps)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tollbook.pricing._browse import (
         Change,
         Entry,
+        changes_by,
         contexts,
         entries,
         history,
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
         definitions,
         reload_definitions,
         tokenizer_of,
+        update_in_use,
     )
     from tollbook.pricing._price import cost_of, lines
+    from tollbook.pricing._read import read_content, read_file
 
 __all__ = [
     "Card",
@@ -52,6 +55,7 @@ __all__ = [
     "card_from",
     "cards",
     "catalog_info",
+    "changes_by",
     "check",
     "contexts",
     "cost_of",
@@ -66,19 +70,23 @@ __all__ = [
     "owners",
     "price_lists",
     "quote",
+    "read_content",
+    "read_file",
     "reload_definitions",
     "sellers",
     "split",
     "tokenizer_of",
+    "update_in_use",
 ]
 
 __getattr__ = lazily(
     __name__,
-    _browse="Change Entry contexts entries history list_of owners quote sellers split",
+    _browse="Change Entry changes_by contexts entries history list_of owners quote sellers split",
     _card="Card Line Origin Rate Rates Tier card_from",
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
     _cost="Cost Status",
     _definition="Definition Problem",
-    _places="add_prices check definition_errors definitions reload_definitions tokenizer_of",
+    _places="add_prices check definition_errors definitions reload_definitions tokenizer_of update_in_use",
     _price="cost_of lines",
+    _read="read_content read_file",
 )

@@ -100,6 +100,12 @@ def _overlay(provider: str, model: str, day: int, context: Mapping[str, str]) ->
     return _places.overlay().cards(provider, model, day, context, partial(merged, after=_overlay))
 
 
+def _update(provider: str, model: str, day: int, context: Mapping[str, str]) -> Sequence[tuple[int, Card | None]]:
+    from tollbook.pricing import _places
+
+    return _places.updated().cards(provider, model, day, context, partial(merged, after=_update))
+
+
 def _genai(provider: str, model: str, day: int, context: Mapping[str, str]) -> Sequence[tuple[int, Card | None]]:
     from tollbook.pricing import _genai
 
@@ -118,18 +124,25 @@ def _overlay_version() -> str:
     return _places.overlay().version
 
 
+def _update_version() -> str:
+    from tollbook.pricing import _places
+
+    return _places.updated().version
+
+
 def _genai_version() -> str:
     from tollbook.pricing import _genai
 
     return _genai.SOURCE
 
 
-sources: list[Source] = [_user, _overlay, _genai]
+sources: list[Source] = [_user, _overlay, _update, _genai]
 """In order of authority. After a change, call `forget`."""
 
 versions: dict[Source, Callable[[], str]] = {
     _user: _user_version,
     _overlay: _overlay_version,
+    _update: _update_version,
     _genai: _genai_version,
 }
 """What gives a source's version, which changes with any of its prices. One without is taken to change all the time."""
@@ -234,6 +247,11 @@ def merged(
         if not rows or rows[-1][1] != found:
             rows.append((instant, found))
     return rows
+
+
+def below(provider: str, model: str, day: int, context: Mapping[str, str]) -> list[tuple[int, Card | None]]:
+    """As `merged`, by what lies below price updates."""
+    return merged(provider, model, day, context, after=_update)
 
 
 def in_force(answer: Sequence[tuple[int, Card | None]], instant: int) -> Card | None:

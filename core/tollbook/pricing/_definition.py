@@ -109,6 +109,11 @@ class Definition(msgspec.Struct, frozen=True):
         return None if self.start == ALWAYS else day_of(self.start)
 
 
+def parts(definition: Definition) -> tuple[Definition | Variant | Window, ...]:
+    """`definition` itself, and all in it that begins and ends on its own."""
+    return definition, *definition.variants, *definition.windows
+
+
 def day_of(instant: int) -> str:
     """The ISO day, UTC, of `instant` in Unix ns."""
     return datetime.fromtimestamp(instant // 10**9, UTC).date().isoformat()

@@ -27,12 +27,16 @@ def present() -> bool:
     return _present
 
 
-def files() -> list[Path]:
-    """The files of definitions that there are, those of least authority first."""
+def home() -> Path:
+    """The directory of the user's own files; it need not exist."""
     from platformdirs import user_config_path
 
-    home = user_config_path("tollbook", appauthor=False)
-    found = [path for path in (home / "prices.toml", home / "prices.json", *map(Path, PROJECT)) if path.is_file()]
+    return user_config_path("tollbook", appauthor=False)
+
+
+def files() -> list[Path]:
+    """The files of definitions that there are, those of least authority first."""
+    found = [path for path in (home() / "prices.toml", home() / "prices.json", *map(Path, PROJECT)) if path.is_file()]
     named = [Path(name).expanduser() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     return [path.absolute() for path in found + named]
 

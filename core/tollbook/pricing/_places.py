@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from tollbook import _guard
-from tollbook.pricing import _own
+from tollbook.pricing import _own, _update
 from tollbook.pricing._catalog import forget
 from tollbook.pricing._definition import Definition, Problem
 from tollbook.pricing._fields import as_table
 from tollbook.pricing._layer import Layer
 from tollbook.pricing._read import Read, read, read_file
+from tollbook.pricing._update import Stored
 
 _OVERLAY = Path(__file__).with_name("overlay.toml")
 _lock = threading.RLock()
 _added: list[Definition] = []
 _user: tuple[Layer, list[Problem]] | None = None
 _overlay: tuple[Layer, list[Problem]] | None = None
+_updated: tuple[Layer, Stored | None, list[Problem]] | None = None
 
 
 def user() -> Layer:
@@ -41,6 +43,27 @@ def overlay() -> Layer:
             _overlay = Layer("overlay", found), problems
             _tell(problems)
         return _overlay[0]
+
+
+def updated() -> Layer:
+    """The definitions that somebody fetched with `tollbook prices update`."""
+    return _updates()[0]
+
+
+def update_in_use() -> Stored | None:
+    """Where the fetched definitions are, and where they are from; None: there are none."""
+    return _updates()[1]
+
+
+def _updates() -> tuple[Layer, Stored | None, list[Problem]]:
+    global _updated
+    with _lock:
+        if _updated is None:
+            found, stored, problems = _update.load()
+            _updated = Layer("update", found), stored, problems
+            for problem in problems:
+                _guard.log.warning("tollbook: a price update is not used: %s", problem)
+        return _updated
 
 
 def _users() -> tuple[Layer, list[Problem]]:
@@ -93,27 +116,30 @@ def _read(source: str | os.PathLike[str] | Mapping[str, Any] | Iterable[Mapping[
 
 
 def reload_definitions() -> None:
-    """Read the user's files again when the next price is looked up; what the program added stays."""
-    global _user
+    """Read the user's files and the update again when the next price is looked up; what the program added stays."""
+    global _user, _updated
     with _lock:
-        _user = None
+        _user = _updated = None
     _own.forget()
     forget()
 
 
 def definitions(layer: str | None = None) -> list[tuple[str, Definition]]:
-    """(layer, definition) of all that are in use: the user's, then the overlay's; or those of one `layer`."""
+    """(layer, definition) of all that are in use: the user's, the overlay's and the update's; or of one `layer`."""
     return [
-        (each.name, found) for each in (user(), overlay()) if layer in {None, each.name} for found in each.definitions
+        (each.name, found)
+        for each in (user(), overlay(), updated())
+        if layer in {None, each.name}
+        for found in each.definitions
     ]
 
 
 def definition_errors() -> list[Problem]:
-    """All that is wrong in the files of definitions, the user's and ours. Empty: nothing."""
+    """All that is wrong in the files of definitions, the user's, ours and fetched ones. Empty: nothing."""
     problems = list(_users()[1])
     overlay()
     assert _overlay is not None
-    return problems + _overlay[1]
+    return problems + _overlay[1] + _updates()[2]
 
 
 def check(path: str | os.PathLike[str]) -> list[Problem]:
@@ -132,7 +158,7 @@ def tokenizer_of(provider: str | None, model: str, start: int) -> dict[str, Any]
     Returns:
         Any of `id`, `encoding`, `model`, `tokens_per_message`, `tokens_per_name` and `reply`.
     """
-    for layer in (user(), overlay()):
+    for layer in (user(), overlay(), updated()):
         live = [
             (each.start, n, each.tokenizer)
             for n, each in layer.fitting(provider or "", model)

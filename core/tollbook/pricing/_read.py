@@ -34,7 +34,11 @@ def read_file(path: str | Path) -> Read:
         return [], [Problem(name, 0, "", "", f"can't be read: {error.strerror or type(error).__name__}")]
     if len(content) > LARGEST_FILE:
         return [], [Problem(name, 0, "", "", f"expected at most {LARGEST_FILE:,} bytes")]
-    is_json = name.lower().endswith(".json")
+    return read_content(content, name, is_json=name.lower().endswith(".json"))
+
+
+def read_content(content: bytes, name: str, *, is_json: bool) -> Read:
+    """As `read_file`, for the content of a file; `name` is what problems say of where it is from."""
     try:
         text = content.decode("utf-8-sig")
         raw = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=_decimal)
@@ -122,6 +126,8 @@ def _duplicates(found: list[Definition]) -> Iterator[Problem]:
 
 def _lines(text: str, count: int) -> list[tuple[int, str]]:
     """(line, text) of each definition in a file; empty if they are not where they are expected."""
+    if not count:
+        return []
     rows = text.splitlines(keepends=True)
     starts = [n for n, row in enumerate(rows) if _HEADER.match(row)]
     if len(starts) != count:
