@@ -226,13 +226,14 @@ def test_every_public_name_is_in_the_docs(name: str) -> None:
 
 
 def test_every_command_and_option_is_in_the_docs() -> None:
-    told = {page: (ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("reading.md", "prices.md")}
+    pages = {"prices": "prices.md", "reprice": "repricing.md"}
+    reading = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
     for name, command in main.commands.items():
-        assert f"`tollbook {name}" in told["reading.md"]
+        assert f"`tollbook {name}" in reading
+        text = reading + (ROOT / "docs" / pages.get(name, "reading.md")).read_text(encoding="utf-8")
         below = command.commands if isinstance(command, click.Group) else {}
         for path, each in [(name, command), *((f"{name} {word}", each) for word, each in below.items())]:
-            text = told["prices.md" if path.startswith("prices ") else "reading.md"]
-            assert f"`tollbook {path}" in text
+            assert f"`tollbook {path}" in text or f"$ tollbook {path}" in text
             for option in (option for parameter in each.params for option in parameter.opts):
                 assert not option.startswith("--") or option in text, f"{path} {option}"
 
