@@ -200,10 +200,9 @@ def _change(table: Fields, unit: str, per: int) -> Change:
     """What a tier, a variant or a window does."""
     price = table.table("price")
     sets = _prices(price, unit, per) if price else {}
-    found = Change(sets | _rows(table), _multiply(table))
-    if not found:
+    if not table.raw.keys() & {"price", "price_row", "multiply"}:
         table.wrong("", "price, price_row or multiply")
-    return found
+    return Change(sets | _rows(table), _multiply(table))
 
 
 # ---- conditions ----------------------------------------------------------------------------------------------

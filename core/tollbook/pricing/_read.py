@@ -130,7 +130,7 @@ def _lines(text: str, count: int) -> list[tuple[int, str]]:
         return []
     rows = text.splitlines(keepends=True)
     starts = [n for n, row in enumerate(rows) if _HEADER.match(row)]
-    if len(starts) != count:
+    if not starts or len(starts) != count:
         return _json_lines(text, count)
     ends = [*starts[1:], len(rows)]
     return [(begin + 1, "".join(rows[begin:end])) for begin, end in zip(starts, ends, strict=True)]
