@@ -239,9 +239,9 @@ def test_the_history_of_a_price_and_its_contexts_include_those_of_definitions() 
         "[[model]]\nname = 'gpt-6.1-sol'\nprice = { input = 1 }\n"
         "start_time = 2026-11-01T06:00:00Z\nend_time = 2026-11-02"
     )
-    layers = [(each.start, each.card and each.card.layer) for each in history("openai", SOL)]
-    assert (at("2026-11-01T06:00:00"), "user") in layers
-    assert (at("2026-11-02T00:00:00"), "overlay") in layers
+    layers = {each.start: each.card and each.card.layer for each in history("openai", SOL)}
+    assert layers[at("2026-11-01T06:00:00")] == "user"
+    assert layers[at("2026-11-02T00:00:00")] == "genai-prices"
     found = contexts("openai", SOL)
     assert {"region": "us"} in found
     assert {"service_tier": "ultrafast"} in found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import product
 from pathlib import PurePath
 
 import msgspec
@@ -66,12 +65,11 @@ class Layer:
         }
 
     def contexts(self, provider: str, model: str) -> list[dict[str, str]]:
-        """What selects other prices of `model` than the standard ones, each value of a variant apart."""
+        """What selects other prices of `model` than the standard ones: each variant's, by the first of its values."""
         return [
-            dict(zip(variant.when, values, strict=True))
+            {key: values[0] for key, values in variant.when.items()}
             for _, each in self.fitting(provider, model)
             for variant in each.variants
-            for values in product(*variant.when.values())
         ]
 
     def cards(self, provider: str, model: str, day: int, context: Mapping[str, str], below: Below) -> Rows:

@@ -89,7 +89,7 @@ _DATE = r"(?:[-@]20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|-20\d\d-(?:0[1-9
 
 _VARIANTS = {
     # OpenAI's early snapshots have month and day, and the list ends some names within a date.
-    "openai": rf"(?:-preview)?(?:{_DATE}|-(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01]))?",
+    "openai": rf"(?:-preview)?(?:{_DATE}|-(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])|:20\d{{6}}-v\d)?",
     "anthropic": rf"(?:{_DATE}|-latest|@default|-v\d@20\d{{6}})?",
     "aws": rf"{_DATE}?(?:-v?[1-9])?(?::\d)?(?::\d+k)?",
     "google": rf"(?:-preview|-exp)?(?:{_DATE}|-latest|-00\d|-\d\d-\d\d(?:\d\d)?|@(?:default|latest|00\d))?",
