@@ -12,7 +12,7 @@ import msgspec
 from tollbook.pricing import _sheet
 from tollbook.pricing._card import Card, Origin, Rates, identified
 from tollbook.pricing._catalog import DAY, in_force
-from tollbook.pricing._definition import ALWAYS, NEVER, Definition, Variant, Window
+from tollbook.pricing._definition import Definition, Variant, Window
 from tollbook.pricing._names import LISTS, spellings
 from tollbook.pricing._sheet import Sheet
 
@@ -54,23 +54,6 @@ class Layer:
                 if _is_of(each, provider) and any(each.pattern.matches(name) for name in names)
             )
         return found
-
-    def dates(self, provider: str, model: str) -> set[int]:
-        """When, in Unix ns, a definition of `model`, or a part of one, begins or ends."""
-        parts: list[Definition | Variant | Window] = []
-        for _, each in self.fitting(provider, model):
-            parts += [each, *each.variants, *each.windows]
-        return {part.start for part in parts if part.start != ALWAYS} | {
-            part.end for part in parts if part.end != NEVER
-        }
-
-    def contexts(self, provider: str, model: str) -> list[dict[str, str]]:
-        """What selects other prices of `model` than the standard ones: each variant's, by the first of its values."""
-        return [
-            {key: values[0] for key, values in variant.when.items()}
-            for _, each in self.fitting(provider, model)
-            for variant in each.variants
-        ]
 
     def cards(self, provider: str, model: str, day: int, context: Mapping[str, str], below: Below) -> Rows:
         """As a source of the catalog; `below` is asked for what definitions only adjust."""
