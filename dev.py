@@ -43,11 +43,14 @@ class Flavour(NamedTuple):
 
     directory: str
     constraints: str
+    groups: tuple[str, ...] = ()
+    """Dependency groups that only its tests have."""
 
 
 FLAVOURS = {
     "newest": Flavour(".venv", "constraints.txt"),
-    "floor": Flavour(".venv-floor", "constraints-floor.txt"),
+    # LlamaIndex' package for OpenAI refuses openai 3.
+    "floor": Flavour(".venv-floor", "constraints-floor.txt", ("llama-index",)),
 }
 
 EXTRAS = ["openai", "anthropic"]
@@ -106,7 +109,8 @@ class Environment:
 
     def have(self, *purposes: str) -> Environment:
         """This environment, with the package (editable) and what the purposes need installed."""
-        groups = sorted({group for purpose in purposes for group in NEEDS[purpose]})
+        own = self.flavour.groups if "test" in purposes else ()
+        groups = sorted({*own, *(group for purpose in purposes for group in NEEDS[purpose])})
         inputs, stamp = self._inputs(), self._stamp()
         if stamp.get("inputs") == inputs and set(groups) <= set(stamp["groups"]):
             return self
@@ -324,7 +328,8 @@ def pin_one(flavour: str, python: str | None) -> None:
     ours = runtime_requirements()
     if flavour == "floor":
         ours = [re.sub(r">=([\w.]+).*", r"==\1", requirement) for requirement in ours]
-    wanted = [*ours, *development_requirements(["test", "lint"] if flavour == "newest" else ["test"])]
+    groups = ["test", "lint"] if flavour == "newest" else ["test"]
+    wanted = [*ours, *development_requirements([*groups, *FLAVOURS[flavour].groups])]
     path = ROOT / ".venv-pin"
     shutil.rmtree(path, ignore_errors=True)
     create(find_python(python), path)

@@ -15,13 +15,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tollbook import usage
 from tollbook.spans import _attribution, _joins
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import Claim, Parent, current, innermost, opened
 from tollbook.spans._span import Span, begun
+
+if TYPE_CHECKING:
+    from tollbook.spans._call import Call
+    from tollbook.usage import Usage
 
 Json = dict[str, Any]
 
@@ -41,7 +45,7 @@ def safe_name(name: object, kind: str) -> str:
 class Run(Span):
     """An open span of a framework; see the module for how it differs from a program's own."""
 
-    __slots__ = ("_before", "_ended", "_inside", "_raw", "_response_id", "cached")
+    __slots__ = ("_before", "_ended", "_inside", "_late", "_raw", "_response_id", "cached")
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Run(Span):
         self.cached = False
         """Whether the framework answered from a cache of its own: nothing was paid."""
         self._ended = False
+        self._late: Call | Run | None = None
         self._before: Parent | None = None
         self._raw: tuple[str, Json] | None = None
         self._response_id: str | None = None
@@ -160,6 +165,37 @@ class Run(Span):
                 self._bill()
         super().end(error)
 
+    def adopt(self, late: Call | Run) -> None:
+        """Take in what began where the context did not know of this run, belongs to it, and is open still."""
+        record = late.record
+        record.parent_id = self.span_id
+        record.attribution = {**(self.lent or {}), **(record.attribution or {}), **(self.own or {})} or None
+        self.nested, self._late = True, late
+        self._move(self.trace_id)
+        if isinstance(late, Run):
+            late.above = self
+            late.own = {**(self.own or {}), **(late.own or {})} or None
+            late.lent = {**(self.lent or {}), **(late.lent or {})} or None
+            if late._inside is not None:
+                late._inside.outer = self.claim
+            taken = late.claimed
+        else:
+            late.placed = taken = True
+        if taken and self.claim is not None:
+            self.claim.take(record.operation)
+
+    def _move(self, trace_id: str) -> None:
+        """Make it, and what it took in, a part of another trace."""
+        self.trace_id = self.record.trace_id = trace_id
+        if isinstance(self._late, Run):
+            self._late._move(trace_id)
+        elif self._late is not None:
+            self._late.record.trace_id = trace_id
+
+    def estimated(self) -> Usage | None:
+        """What a model call used of which nothing was reported, where the framework knows its text; None: unknown."""
+        return None
+
     def _metered_elsewhere(self) -> bool:
         return self._response_id is not None and _joins.run_ended(self._response_id)
 
@@ -172,6 +208,8 @@ class Run(Span):
             self.claim.take(record.operation)
         if self._raw is None:
             record.flags += ("no_usage_reported",)
+            if (used := self.estimated()) is not None:
+                price(record, used, "", None)
             return
         convention, raw = self._raw
         if not defer(record, convention, raw) and (found := usage.read(convention, raw)) is not None:
@@ -216,3 +254,14 @@ class Runs:
     def pop(self, key: Hashable) -> Run | None:
         """The open run of `key`, no longer kept."""
         return self._open.pop(key, None)
+
+    def end(self) -> None:
+        """End all that are open, as abandoned: the program exits, or the framework is left alone."""
+        for key in list(self._open):
+            run = self._open.pop(key, None)
+            if run is not None:
+                run.end(GeneratorExit())
+
+    def forget(self) -> None:
+        """Forget all that are open: in the child of a fork they are the parent's to end."""
+        self._open.clear()
