@@ -39,7 +39,7 @@ def put(store: Store, *batch: Record) -> None:
 def summary(store: Store, by: list[str], *, from_spans: bool = False, **rest: Any) -> list[Row]:
     """The rows, by their keys; from roll-ups where these can answer, or from nothing but spans."""
 
-    def nothing(_: object) -> None:
+    def nothing(_: object, **__: object) -> None:
         return None
 
     with pytest.MonkeyPatch.context() as patched:

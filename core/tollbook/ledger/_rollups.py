@@ -1,7 +1,7 @@
 """The sums that reports read: always equal to the spans they sum up, whatever changes in these.
 
-By hour and series for all calls, and in larger blocks of time (`_blocks`); the same for each value of each dimension of
-attribution, and for groups. What was booked lately waits in `rollup_new` until enough of it has come together: then
+By hour and series for all calls. In larger blocks of time (`_blocks`) for all calls, for each value of each dimension
+of attribution, and for groups. What was booked lately waits in `rollup_new` until enough of it has come together: then
 many calls of one value and series are one change.
 """
 
@@ -55,21 +55,25 @@ def roll_up(database: sqlite3.Connection, totals: _sums.Totals) -> None:
 
 
 def fold(database: sqlite3.Connection) -> None:
-    """Put what waits into the sums of its values."""
-    sums = ", ".join(f"sum(n.{name})" for name in _sums.COLUMNS)
-    for size, whose in (
-        (1, f"b.dimension = {_bookings.GROUP}"),
-        (DAY, f"b.dimension IN (SELECT id FROM dimension WHERE reach < {_bookings.IS_VAST})"),
-        (MONTH, f"b.dimension IN (SELECT id FROM dimension WHERE reach < {_bookings.IS_VAST})"),
-        (EVER, "true"),
-    ):
-        block = "n.hour" if size == 1 else f"(n.hour - (n.hour % {size} + {size}) % {size}) / {size}" if size else "0"
+    """Put what waits into the sums of its values: by day at first, since most of it is of one day."""
+    sums = ", ".join(f"sum(n.{name}) AS {name}" for name in _sums.COLUMNS)
+    database.execute(
+        f"CREATE TEMP TABLE folded AS SELECT b.dimension, {_block('n.hour', DAY)} AS day, b.value, n.series, {sums} "
+        "FROM rollup_new n CROSS JOIN booked b ON b.booking = n.booking GROUP BY b.dimension, day, b.value, n.series"
+    )
+    for size, block in ((DAY, "day"), (MONTH, _block("day", MONTH // DAY)), (EVER, "0")):
+        which = f"dimension IN (SELECT id FROM dimension WHERE reach < {_bookings.IS_VAST})" if size else "true"
         database.execute(
-            f"{_INTO_VALUE} SELECT b.dimension, {size}, {block} AS block, b.value, n.series, {sums} "
-            f"FROM rollup_new n CROSS JOIN booked b ON b.booking = n.booking WHERE {whose} "
-            f"GROUP BY b.dimension, block, b.value, n.series {_ADD_VALUE}"
+            f"{_INTO_VALUE} SELECT dimension, {size}, {block}, value, series, {_NAMES} FROM folded WHERE {which} "
+            + _ADD_VALUE
         )
+    database.execute("DROP TABLE folded")
     database.execute("DELETE FROM rollup_new")
+
+
+def _block(column: str, size: int) -> str:
+    """The block of time, also before 1970, where SQL rounds the other way."""
+    return f"({column} - ({column} % {size} + {size}) % {size}) / {size}"
 
 
 K = TypeVar("K")

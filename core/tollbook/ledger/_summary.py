@@ -12,7 +12,7 @@ import msgspec
 
 from tollbook._money import to_usd
 from tollbook.ledger import _bookings, _rows, _sums
-from tollbook.ledger._blocks import EVER, Cell, cells
+from tollbook.ledger._blocks import Cell, cells
 from tollbook.ledger._dimensions import (
     TIMES,
     Booked,
@@ -30,6 +30,8 @@ from tollbook.ledger._rolled import Facts, Kinds, Rolled, Sums, Targets, Values
 
 if TYPE_CHECKING:
     import sqlite3
+
+_CALLS, _INPUT, _OUTPUT, _COST = map(_sums.SUMS.index, ("calls", "input_tokens", "output_tokens", "total_cost"))
 
 _MANY = 1000
 """Calls that are added up at once."""
@@ -132,6 +134,7 @@ class Summary:
         self._names = (*self._time, *of_series_, *self._of_spans)
         self._booked = [of_booking(name) for name in self._of_spans]
         """The dimensions of attribution that are asked for, in the order of `_of_spans`; None: it is none of these."""
+        self._bookings = Bookings(database)
         self._sums = Sums()
 
     def rows(self, since: int | None, until: int | None, zone: str | None) -> list[Row]:
@@ -169,8 +172,9 @@ class Summary:
 
     def _read(self, pieces: Sequence[tuple[int, int]], edges: tuple[int, int]) -> None:
         """Sum up each piece of time, mostly from roll-ups."""
-        rolled = self._rolled()
         begin, end = edges[0] // _sums.HOUR, edges[1] // _sums.HOUR + 1
+        whole = [(-(-start // _sums.HOUR) <= begin, stop // _sums.HOUR >= end) for start, stop in pieces]
+        rolled = self._rolled(whole=whole == [(True, True)])
         from_roll_ups: dict[Cell, Targets] = {}
         for period, (start, stop) in enumerate(pieces):
             first, last = -(-start // _sums.HOUR), stop // _sums.HOUR
@@ -185,8 +189,8 @@ class Summary:
         if rolled is not None:
             rolled(from_roll_ups)
 
-    def _rolled(self) -> Callable[[dict[Cell, Targets]], None] | None:
-        """What reads the roll-ups that can answer; None if none can."""
+    def _rolled(self, *, whole: bool) -> Callable[[dict[Cell, Targets]], None] | None:
+        """What reads the roll-ups that can answer, of the whole time or of parts; None if none can."""
         asked = {*self._booked, *self._filter.booked}
         if None in asked or len(self._filter.spans) > len(self._filter.booked):
             return None
@@ -196,30 +200,25 @@ class Summary:
             return lambda found: self._from_roll_ups(found, _bookings.NONE)
         if len(known) == 1:
             ((name, dimension, reach),) = known
-            return lambda found: self._from_roll_ups(found, dimension, name, reach)
+            if reach == _bookings.IS_VAST and not whole:
+                return None
+            return lambda found: self._from_roll_ups(found, dimension, name)
         if all(reach == _bookings.IS_NARROW for _, _, reach in known):
             return lambda found: self._from_roll_ups(found, _bookings.GROUP)
         return None
 
-    def _from_roll_ups(self, found: dict[Cell, Targets], dimension: int, name: str = "", reach: int = 0) -> None:
+    def _from_roll_ups(self, found: dict[Cell, Targets], dimension: int, name: str = "") -> None:
         if dimension == _bookings.NONE and self._label({}) is None:
             return
-        single = dimension not in (_bookings.NONE, _bookings.GROUP)
-        here = {cell: of for cell, of in found.items() if not (single and cell.size == 1)}
-        hours = {cell: of for cell, of in found.items() if single and cell.size == 1}
-        if reach == _bookings.IS_VAST:
-            hours.update({cell: of for cell, of in here.items() if cell.size != EVER})
-            here = {cell: of for cell, of in here.items() if cell.size == EVER}
+        # What is booked has sums by day and more.
+        here = {cell: of for cell, of in found.items() if cell.size != 1 or dimension == _bookings.NONE}
         rolled = Rolled(self._database, self._filter, self._kinds, dimension, self._label, name)
         rolled.read(here, self._sums)
-        if hours and reach == _bookings.IS_NARROW:
-            groups = Rolled(self._database, self._filter, self._kinds, _bookings.GROUP, self._label)
-            groups.read(hours, self._sums)
-            here.update(hours)
-            hours = {}
         rolled.read_new(here, self._sums)
-        for cell, targets in hours.items():
-            start, end = (block * max(cell.size, 1) * _sums.HOUR for block in (cell.first, cell.last))
+        for cell, targets in found.items():
+            if cell in here:
+                continue
+            start, end = (block * cell.size * _sums.HOUR for block in (cell.first, cell.last))
             for period, sign in targets.items():
                 self._from_spans(start, end, period, sign)
 
@@ -234,13 +233,12 @@ class Summary:
             return
         calls: dict[tuple[int, Values], list[_sums.Call]] = {}
         where, parameters = self._filter.bookings()
-        bookings = Bookings(self._database)
         query = (
             "SELECT series, trace_id, rest, booking FROM span "
             f"WHERE start >= ? AND start < ? AND bill = {_rows.BILL} AND {self._filter.sql()} AND {where}"
         )
         for series, trace_id, text, booking in self._database.execute(query, (start, end, *parameters)):
-            rest, booked = _rows.decode_rest(text), bookings.of(booking)
+            rest, booked = _rows.decode_rest(text), self._bookings.of(booking)
             if self._filter.spans and not self._filter.accepts(trace_id, rest, booked):
                 continue
             values = tuple([of(trace_id, rest, booked) for of in self._of_spans.values()])
@@ -275,20 +273,19 @@ def _columns(calls: Sequence[_sums.Call]) -> list[int]:
 def _add_to_row(row: Row, what: Facts, sums: Sequence[int]) -> None:
     """Add sums over calls to `row`, of which these facts are true."""
     failed, priced, estimated = what
-    more = dict(zip(_sums.SUMS, sums, strict=True))
-    for name, quantity in more.items():
+    for name, quantity in zip(_sums.SUMS, sums, strict=True):
         if quantity:
             setattr(row, name, getattr(row, name) + quantity)
-    calls = more["calls"]
+    calls = sums[_CALLS]
     if failed:
         row.errors += calls
     if priced == "unpriced":
         row.unpriced += calls
-        row.unpriced_tokens += more["input_tokens"] + more["output_tokens"]
+        row.unpriced_tokens += sums[_INPUT] + sums[_OUTPUT]
     elif priced is None:
         row.unknown += calls
     elif priced == "partial":
         row.partial += calls
     if estimated:
         row.estimated += calls
-        row.estimated_cost += more["total_cost"]
+        row.estimated_cost += sums[_COST]

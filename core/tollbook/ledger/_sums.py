@@ -92,11 +92,10 @@ def to_columns(values: Sequence[int]) -> list[int]:
 
 def from_columns(columns: Sequence[int]) -> list[int]:
     """The inverse of `to_columns`, also for columns that were added up."""
-    money = columns[len(COUNTS) :]
-    return [
-        *columns[: len(COUNTS)],
-        *(micro * MICRO + pico for micro, pico in zip(money[::2], money[1::2], strict=True)),
-    ]
+    found = list(columns[: len(COUNTS)])
+    for place in range(len(COUNTS), len(COLUMNS), 2):
+        found.append(columns[place] * MICRO + columns[place + 1])  # noqa: PERF401 - twice as fast as it would be
+    return found
 
 
 COLUMNS: tuple[str, ...] = COUNTS + tuple(f"{name}_{unit}" for name in MONEY for unit in ("micro", "pico"))
