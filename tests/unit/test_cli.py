@@ -26,6 +26,29 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
+def test_where_chooses_calls_by_any_dimension(ledger: Path) -> None:
+    put(
+        ledger,
+        call(attribution={"feature": "search", "user": "u_1"}),
+        call(attribution={"feature": "chat", "user": "u_1"}),
+        call(attribution={"user": "u_2"}),
+    )
+
+    def users(*options: str) -> list[list[str]]:
+        found = json.loads(said("report", "--by", "user", "--json", *options))
+        return sorted([row["user"], row["calls"]] for row in found["rows"])
+
+    assert users("--where", "feature=search") == [["u_1", 1]]
+    assert users("-w", "feature=search", "-w", "feature=chat") == [["u_1", 2]]
+    assert users("-w", "feature=") == [["u_2", 1]]
+    assert users("-w", "feature=", "-w", "user=u_1") == []
+    assert "all time; only feature search; ledger" in " ".join(said("report", "-w", "feature=search").split())
+    assert "only feature nobody's" in said("report", "-w", "feature=nobody's")
+    for wrong, why in (("feature", "write NAME=VALUE"), ("colour=red", "no dimension 'colour'"), ("day=1", "since")):
+        result = run("report", "-w", wrong)
+        assert (result.exit_code, why in result.output) == (2, True), result.output
+
+
 # ---- report --------------------------------------------------------------------------------------------------
 
 

@@ -222,7 +222,7 @@ def test_a_ledger_that_does_not_exist_gives_an_empty_report_and_makes_nothing(st
 def test_plain_data_has_exact_money_none_for_unknown_and_always_the_same_keys(store: Store) -> None:
     put(store, call(cost=Cost(total=1, input=1, output=0)), call(provider=None, usage=None, cost=None))
     found = report(store, by=["provider"]).as_dict()
-    assert list(found) == ["by", "period", "since_ns", "until_ns", "store", "rows", "total"]
+    assert list(found) == ["by", "period", "since_ns", "until_ns", "where", "store", "rows", "total"]
     assert [list(row) for row in found["rows"]] == [["provider", *COLUMNS, "share", "others"]] * 2
     assert list(found["total"]) == list(COLUMNS)
     first, second = found["rows"]

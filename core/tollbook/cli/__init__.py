@@ -54,6 +54,13 @@ user, org, session, key and tag.NAME, for what the program booked to; trace, nam
 )
 @click.option("--until", metavar="WHEN", help="Until when, that moment excluded; written as for --since.")
 @click.option("--timezone", "-z", metavar="ZONE", help="Of days and times: an IANA name, utc, or local (the default).")
+@click.option(
+    "--where",
+    "-w",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only calls of which this holds; the same name again: or this. NAME= means that it has none.",
+)
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most, and the others as one.")
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @click.option("--csv", "form", flag_value="csv", help="CSV, for a spreadsheet.")
@@ -64,6 +71,7 @@ def report(
     since: str | None,
     until: str | None,
     timezone: str | None,
+    where: tuple[str, ...],
     top: int | None,
     form: str | None,
     store: str | None,
@@ -79,13 +87,21 @@ def report(
       tollbook report --by day --since 7d           the last week, day by day
       tollbook report --by month,provider --csv     for a spreadsheet
       tollbook report --by feature,model            by what programs say
+      tollbook report --by user -w feature=search   who uses a feature
       tollbook report --by trace --top 5            the most expensive traces
     """  # noqa: D301 - click wants the character
     from tollbook.cli._text import say, screen
     from tollbook.reports import report as make
 
     names = [name.strip() for given in by for name in given.split(",") if name.strip()]
-    found = make(open_ledger(store), by=names, since=since, until=until, timezone=timezone, top=top)
+    chosen: dict[str, list[str | None]] = {}
+    for each in where:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise ValueError(f"--where {each!r} has no value: write NAME=VALUE, such as feature=search")
+        chosen.setdefault(name.strip(), []).append(value or None)
+    opened = open_ledger(store)
+    found = make(opened, by=names, since=since, until=until, timezone=timezone, top=top, where=chosen)
     if form == "json":
         say_json(found.as_dict())
     elif form == "csv":

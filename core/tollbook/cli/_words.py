@@ -77,11 +77,11 @@ def notes(report: Report) -> list[tuple[str, str]]:
 
 def nothing(report: Report) -> str:
     """What to say where there is nothing to report."""
-    if report.since is None and report.until is None:
+    if report.since is None and report.until is None and not report.where:
         return (
             f"No calls are recorded yet in {clean(report.store)}\n\n"
             "Add this to a program, before it makes calls with openai or anthropic:\n\n"
             "    import tollbook\n    tollbook.autolog()\n\n"
             "then run the program and ask again. To see what a report looks like: tollbook demo"
         )
-    return f"No calls are recorded from {report.period}, in {clean(report.store)}"
+    return f"No calls are recorded from {clean(report.period)}, in {clean(report.store)}"

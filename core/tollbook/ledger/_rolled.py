@@ -19,7 +19,7 @@ Values = tuple[str | None, ...]
 Facts = tuple[bool, str | None, bool]
 """What a row tells of a series: whether its calls failed, their cost's status, and whether they are estimated."""
 
-_SUMS = ", ".join(f"sum({name})" for name in _sums.COLUMNS)
+_CHARGED = tuple(name for name in _sums.COLUMNS if name.startswith(("charged_", "listed_")))
 _MANY = 500
 """Series that SQL groups itself, and values that it picks out; beyond these it gives us all of them."""
 
@@ -112,6 +112,11 @@ class Rolled:
                 found = label({name: text} if name else _bookings.decode(text))
                 if found is not None:
                     self._labels[number] = found
+        # A third of all columns is about charges, which most ledgers have none of.
+        query = (
+            f"SELECT 1 FROM rollup_value WHERE dimension = {_bookings.NONE} AND size = {EVER} AND charged_calls != 0"
+        )
+        self._none = () if database.execute(query).fetchone() else _CHARGED
         self._picked = ""
         if dimension != _bookings.NONE and self._rest is None and len(self._labels) <= _MANY:
             self._picked = f" AND value IN ({','.join(map(str, self._labels))})"
@@ -134,7 +139,7 @@ class Rolled:
         known: dict[int, Targets] = {}
         kind = self._kinds.sql("n.")
         query = (
-            f"SELECT n.hour, b.value, {kind} AS kind, {', '.join(f'sum(n.{name})' for name in _sums.COLUMNS)} "
+            f"SELECT n.hour, b.value, {kind} AS kind, {self._sql_sums('n.')} "
             "FROM rollup_new n CROSS JOIN booked b ON b.booking = n.booking AND b.dimension = ? "
             f"WHERE {self._filter.sql('n.')}{self._picked} GROUP BY n.hour, b.value, kind"
         )
@@ -143,6 +148,9 @@ class Rolled:
             if targets is None:
                 targets = known[hour] = _containing(hour, cells)
             self._tell(targets, value, self._kinds.find(found), columns, sums)
+
+    def _sql_sums(self, table: str = "") -> str:
+        return ", ".join("0" if name in self._none else f"sum({table}{name})" for name in _sums.COLUMNS)
 
     def _tell(self, targets: Targets, value: int, kind: int, columns: Sequence[int], sums: Sums) -> None:
         label = self._rest if self._dimension == _bookings.NONE else self._labels.get(value)
@@ -167,7 +175,7 @@ class Rolled:
         else:
             time = f"{block} >= {cell.first} AND {block} < {cell.last}"
         query = (
-            f"SELECT {block if by_block else 0} AS at, {value} AS of, {kind} AS kind, {_SUMS} {where} "
+            f"SELECT {block if by_block else 0} AS at, {value} AS of, {kind} AS kind, {self._sql_sums()} {where} "
             f"AND {time}{picked} AND {self._filter.sql()} GROUP BY {'at, ' if by_block else ''}of, kind"
         )
         for at, of, found, *columns in self._database.execute(query):

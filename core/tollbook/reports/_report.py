@@ -11,7 +11,7 @@ import msgspec
 
 from tollbook._money import plain, to_usd
 from tollbook.ledger import Row, Store
-from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, of_series, of_span
+from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, Where, of_series, of_span
 from tollbook.reports._period import moment, zone
 
 DIMENSIONS = ("model", *(name for name in OF_SERIES if name != "model"), *TIMES, *OF_SPANS)
@@ -118,6 +118,7 @@ class Report:
         since: int | None,
         until: int | None,
         zone_name: str | None,
+        where: Where | None = None,
     ) -> None:
         self.by = by
         """The dimensions that rows are of."""
@@ -133,14 +134,23 @@ class Report:
         """Nanoseconds of Unix time, excluded; None: until now."""
         self.timezone = zone_name
         """Of the days; None: this machine's."""
+        self.where = {name: _several(wanted) for name, wanted in (where or {}).items()}
+        """What holds for the calls in it: dimension to the values of which it is one; None: not known."""
 
     @property
     def period(self) -> str:
-        """The period in words, with its time zone."""
-        where = zone(self.timezone)
+        """The period in words, with its time zone, and what calls were chosen by."""
+        chosen = [
+            f"{name} {' or '.join('not known' if value is None else value for value in values)}"
+            for name, values in self.where.items()
+        ]
+        return "; ".join([self._time(), *(["only " + ", ".join(chosen)] if chosen else [])])
+
+    def _time(self) -> str:
+        place = zone(self.timezone)
 
         def at(nanoseconds: int) -> str:
-            return datetime.fromtimestamp(nanoseconds / 1e9, where).strftime("%Y-%m-%d %H:%M")
+            return datetime.fromtimestamp(nanoseconds / 1e9, place).strftime("%Y-%m-%d %H:%M")
 
         name = self.timezone or datetime.now(UTC).astimezone().tzname() or "local time"
         if self.since is None and self.until is None:
@@ -155,6 +165,7 @@ class Report:
             "period": self.period,
             "since_ns": self.since,
             "until_ns": self.until,
+            "where": {name: list(values) for name, values in self.where.items()},
             "store": self.store,
             "rows": [
                 {**dict(zip(self.by, row.key, strict=True)), **row.numbers(), "share": row.share, "others": row.others}
@@ -172,6 +183,7 @@ def report(
     until: str | int | None = None,
     timezone: str | None = None,
     top: int | None = None,
+    where: Where | None = None,
 ) -> Report:
     """What was spent, as the ledger has it now.
 
@@ -182,21 +194,23 @@ def report(
         until: As `since`; that moment is excluded.
         timezone: An IANA name, `utc`, or `local` (the default): what days are meant.
         top: Only so many rows, the most expensive ones, and one of all others.
+        where: What must hold for a call, as in `Store.summary`.
 
     Raises:
         ValueError: No such dimension, moment or time zone; the message lists those there are.
         StoreError: The ledger can't be read.
     """
     names = _checked(by)
+    _checked_where(where or {})
     name = None if timezone is None or timezone.lower() == "local" else timezone
-    where = zone(name)
-    first, last = (moment(x, where) if isinstance(x, str) else x for x in (since, until))
+    place = zone(name)
+    first, last = (moment(x, place) if isinstance(x, str) else x for x in (since, until))
     if first is not None and last is not None and first >= last:
         raise ValueError(f"the period ends before it begins: since {since}, until {until}")
     zone_name = "UTC" if name is not None and name.lower() == "utc" else name
     details = tuple(detail for detail in _DETAILS if detail not in names)
     groups: dict[tuple[str | None, ...], list[Row]] = {}
-    for found in store.summary((*names, *details), since=first, until=last, zone=zone_name):
+    for found in store.summary((*names, *details), since=first, until=last, where=where, zone=zone_name):
         groups.setdefault(tuple([found.key[n] for n in names]), []).append(found)
     rows = _ordered([_row(key, parts) for key, parts in groups.items()], names)
     nowhere = (None,) * len(names)
@@ -208,7 +222,7 @@ def report(
         rows = [*(row for row in rows if row.key in best), other]
     for row in (*rows, whole):
         row.share = float(row.cost / whole.cost) if row.cost is not None and whole.cost else None
-    return Report(names, rows, whole, str(store.path), first, last, zone_name)
+    return Report(names, rows, whole, str(store.path), first, last, zone_name, where)
 
 
 def _checked(by: Iterable[str]) -> tuple[str, ...]:
@@ -224,6 +238,20 @@ def _checked(by: Iterable[str]) -> tuple[str, ...]:
         except ValueError:
             raise ValueError(f"there is no dimension {name!r}; there are: {', '.join(DIMENSIONS)}") from None
     return names
+
+
+def _checked_where(where: Where) -> None:
+    for name in where:
+        if name in TIMES:
+            raise ValueError(f"a report of one {name} is made with since and until, not with where")
+        _checked([name])
+
+
+def _several(wanted: str | bool | Sequence[str | None] | None) -> tuple[str | None, ...]:
+    """What `where` says of one dimension, as values."""
+    if isinstance(wanted, bool):
+        return ("true" if wanted else "false",)
+    return (wanted,) if wanted is None or isinstance(wanted, str) else tuple(wanted) or (None,)
 
 
 def _cheapness(row: ReportRow) -> tuple[Decimal, int, int]:
