@@ -297,12 +297,23 @@ def reprice(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+SPANS = 1_000_000
+
+
+def reports(folder: Path) -> list[dict[str, Any]]:
+    """What people ask of a ledger of a year (`--spans`, 1,000,000 if absent): CPU time of a query, and of a report."""
+    from reports import ask, build
+
+    return [build(folder / "year.db", SPANS), *ask(folder / "year.db")]
+
+
 MEASUREMENTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     "calls": calls,
     "chunks": chunks,
     "sdk": sdk,
     "start": start,
     "speed": speed,
+    "reports": reports,
     "reprice": reprice,
 }
 
@@ -311,7 +322,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(MEASUREMENTS)}; all if absent")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--spans", type=int, default=SPANS, help="how many spans `reports` has; 1000000 if absent")
     given = parser.parse_args()
+    globals()["SPANS"] = given.spans
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     for name in given.names or MEASUREMENTS:
         if not given.names:  # each in a process of its own

@@ -1,0 +1,141 @@
+"""A ledger as a company might have after a year, made quickly, and the reports that people ask of it."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tollbook.ledger import Store, _batch, _database, _sums
+from tollbook.pricing import Cost
+from tollbook.reports import report
+from tollbook.spans import Record
+from tollbook.usage import Usage
+
+HOUR = _sums.HOUR
+NOW = 1_780_272_000_000_000_000
+"""2026-06-01, UTC."""
+DAYS = 365
+ZONE = "UTC"
+
+MODELS = [("openai", f"gpt-{n}") for n in range(6)] + [("anthropic", f"claude-{n}") for n in range(4)]
+FEATURES = [f"feature-{n}" for n in range(12)]
+PLANS = ["free", "pro", "team"]
+
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "by model": {"by": ["model"]},
+    "by day": {"by": ["day"]},
+    "by feature": {"by": ["feature"]},
+    "by user": {"by": ["user"]},
+    "by day,model": {"by": ["day", "model"]},
+    "by feature,model": {"by": ["feature", "model"]},
+    "by tag": {"by": ["tag.plan"]},
+    "by day, of one feature": {"by": ["day"], "where": {"feature": "feature-1"}},
+    "by feature,tag": {"by": ["feature", "tag.plan"]},
+    "by day, of one user": {"by": ["day"], "where": {"user": "u_7"}},
+    "by user, last 30 days": {"by": ["user"], "since": NOW - 30 * 24 * HOUR},
+    "by model, last 30 days": {"by": ["model"], "since": NOW - 30 * 24 * HOUR},
+    "by day in Berlin": {"by": ["day"], "zone": "Europe/Berlin"},
+}
+
+
+def records(number: int, seed: int = 1) -> Callable[[int], list[Record]]:
+    """What gives the next records, so many of them, in the order of their time."""
+    rng = random.Random(seed)
+    users = max(number // 1000, 10)
+    step = DAYS * 24 * HOUR // number
+    usages = [
+        (
+            Usage({"input": 100 * n, "input_cache_read": 10 * n, "output": 7 * n}),
+            Cost(total=n * 977, input=n * 900, output=n * 77),
+        )
+        for n in range(1, 200)
+    ]
+    made = 0
+
+    def batch(size: int) -> list[Record]:
+        nonlocal made
+        found: list[Record] = []
+        while len(found) < size and made < number:
+            start = NOW - DAYS * 24 * HOUR + made * step
+            made += 1
+            provider, model = MODELS[min(int(rng.expovariate(0.5)), len(MODELS) - 1)]
+            usage, cost = usages[rng.randrange(len(usages))]
+            failed = rng.random() < 0.02
+            user = min(int(rng.paretovariate(0.6)), users) if rng.random() < 0.5 else rng.randrange(users)
+            attribution = None
+            if rng.random() < 0.9:
+                attribution = {
+                    "feature": FEATURES[min(int(rng.expovariate(0.4)), len(FEATURES) - 1)],
+                    "user": f"u_{user}",
+                    "org": f"org-{user % 40}",
+                    "session": f"s_{user}_{made // 20_000}",
+                    "plan": PLANS[user % 3],
+                }
+            found.append(
+                Record(
+                    trace_id=f"{made:032x}", span_id=f"{made:016x}", name="chat", start=start, duration=900_000_000,
+                    integration=provider, provider=provider, operation="chat", request_model=model,
+                    response_model=None if failed else model, stream=rng.random() < 0.5,
+                    status="error" if failed else "ok", error="RateLimitError" if failed else None,
+                    usage=None if failed else usage, cost=None if failed else cost, bills=True, attribution=attribution,
+                )
+            )  # fmt: skip
+        return found
+
+    return batch
+
+
+def build(path: Path, number: int) -> dict[str, Any]:
+    """Write a ledger of `number` spans through the ledger's own code, without journals."""
+    database = _database.open_writing(path)
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA cache_size = -400000")
+    ids = _batch.SeriesIds(database)
+    batch = records(number)
+    spent = 0.0
+    while found := batch(20_000):
+        for start in range(0, len(found), 500):
+            t = time.process_time()
+            database.execute("BEGIN")
+            _batch.store(database, ids, found[start : start + 500])
+            database.execute("COMMIT")
+            spent += time.process_time() - t
+    database.execute("PRAGMA optimize")
+    database.close()
+    return {
+        "what": f"{number:,} spans written",
+        "us_per_span": round(spent / number * 1e6, 1),
+        "megabytes": round(path.stat().st_size / 1e6),
+    }
+
+
+def ask(path: Path) -> list[dict[str, Any]]:
+    """Each question in turn, by its query and as a report."""
+    rows = []
+    for what, question in QUESTIONS.items():
+        store = Store(path)
+        named = {**question, "zone": question.get("zone", ZONE)}
+        times, count = [], 0
+        for _ in range(5):
+            t = time.process_time()
+            count = len(store.summary(**named))
+            times.append(time.process_time() - t)
+        t = time.process_time()
+        if "where" not in question:
+            report(store, by=question["by"], since=question.get("since"), timezone=named["zone"], top=20)
+        whole = time.process_time() - t
+        rows.append(
+            {
+                "what": what,
+                "query_ms": round(statistics.median(times) * 1e3, 1),
+                "first_ms": round(times[0] * 1e3, 1),
+                "report_ms": round(whole * 1e3, 1),
+                "rows": count,
+            }
+        )
+        store.close()
+    return rows
