@@ -48,13 +48,13 @@ class Flavour(NamedTuple):
 
 
 FLAVOURS = {
-    "newest": Flavour(".venv", "constraints.txt"),
+    "newest": Flavour(".venv", "constraints.txt", ("newest",)),
     # LlamaIndex' package for OpenAI refuses openai 3.
     "floor": Flavour(".venv-floor", "constraints-floor.txt", ("llama-index",)),
 }
 
 EXTRAS = ["openai", "anthropic"]
-NEEDS = {"demo": [], "test": ["test"], "lint": ["lint"]}
+NEEDS = {"demo": [], "test": ["test", "frameworks"], "lint": ["lint", "frameworks", "newest"]}
 """The dependency groups of pyproject.toml beside the package with `EXTRAS`, by purpose."""
 
 LINTERS: list[tuple[str, ...]] = [
@@ -325,11 +325,11 @@ def pin(options: argparse.Namespace) -> int:
 
 def pin_one(flavour: str, python: str | None) -> None:
     """Write the constraints of one flavour from a fresh environment."""
-    ours = runtime_requirements()
+    promised = [*runtime_requirements(), *pyproject()["dependency-groups"]["frameworks"]]
     if flavour == "floor":
-        ours = [re.sub(r">=([\w.]+).*", r"==\1", requirement) for requirement in ours]
+        promised = [re.sub(r">=([\w.]+).*", r"==\1", requirement) for requirement in promised]
     groups = ["test", "lint"] if flavour == "newest" else ["test"]
-    wanted = [*ours, *development_requirements([*groups, *FLAVOURS[flavour].groups])]
+    wanted = [*promised, *development_requirements([*groups, *FLAVOURS[flavour].groups])]
     path = ROOT / ".venv-pin"
     shutil.rmtree(path, ignore_errors=True)
     create(find_python(python), path)

@@ -18,7 +18,19 @@ if str(ROOT) not in sys.path:
 from tests.wire.server import Wire  # noqa: E402 - needs the path above
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
-FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_", "GOOGLE_", "CLOUD_ML_", "VERTEX", "TOLLBOOK_", "OTEL_")
+FOREIGN = (
+    "OPENAI_",
+    "AZURE_",
+    "ANTHROPIC_",
+    "AWS_",
+    "GOOGLE_",
+    "CLOUD_ML_",
+    "VERTEX",
+    "TOLLBOOK_",
+    "OTEL_",
+    "LANGCHAIN_",
+    "LANGSMITH_",
+)
 """Beginnings of environment variables that could steer an SDK or Tollbook."""
 IMPORTED = pytest.StashKey[int]()
 """How many modules there were when objects were last frozen."""

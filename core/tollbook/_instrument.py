@@ -22,7 +22,10 @@ class Integration(Protocol):
 
     name: str
     library: str
-    """The requirement that the integration is tested with, such as `openai>=2,<4`."""
+    """The requirement that the integration is tested with, such as `openai>=2,<4`.
+
+    If the library's module is not called as the integration is, an attribute `module` says how.
+    """
 
     def install(self, settings: Settings) -> None:
         """Meter the library from now on, or from its import on; again and again without harm. Imports nothing."""

@@ -249,7 +249,8 @@ class Nothing:
             asked.append(name)
             raise ModuleNotFoundError(name, name=name)
 asked = []
-absent = {"openai", "anthropic", "httpx", "httpx2", "pydantic", "llama_index", "llama_index_instrumentation"}
+absent = {"openai", "anthropic", "httpx", "httpx2", "pydantic"}
+absent |= {"langchain_core", "llama_index", "llama_index_instrumentation"}
 sys.meta_path.insert(0, Nothing())
 import tollbook
 tollbook.autolog()

@@ -211,19 +211,34 @@ def test_what_a_framework_says_yields_to_what_the_program_says(written):
 def test_layers_whose_context_was_lost_are_joined_by_response_id_once(written, first):
     """Whoever ends first bills; of a second call with the same id, neither is the other's."""
 
-    def sdk() -> None:
-        contextvars.Context().run(lambda: call("r1").end())
-
-    def framework(model: Run) -> None:
-        booked(model, "r1")
-
-    model, again = run(), run()
-    (sdk(), framework(model)) if first == "sdk" else (framework(model), sdk())
+    model = run()
+    sdk = contextvars.Context().run(call, "r1")
+    for end in (sdk.end, lambda: booked(model, "r1"))[:: 1 if first == "sdk" else -1]:
+        end()
     assert billed(written) == [first]
-    sdk()
+    contextvars.Context().run(call, "r1").end()
     assert billed(written) == [first, "sdk"]
-    framework(again)
-    assert billed(written) == [first, "sdk"]
+
+
+def test_a_call_before_or_after_a_run_is_not_joined_with_it(written):
+    """A server of the user's own may give the same id to all."""
+    run("before").end()
+    call("r1").end()
+    booked(run(), "r1")
+    call("r1").end()
+    assert billed(written) == ["before", "sdk", "model", "sdk"]
+
+
+def test_a_run_whose_framework_has_let_go_of_it_was_cancelled(written):
+    class Id:
+        pass
+
+    runs, held = Runs(), Id()
+    runs.add("a", run(), held)
+    assert written == []
+    del held
+    assert written[0].status == "cancelled"
+    assert len(runs) == 0
 
 
 def test_a_call_that_its_run_knows_is_not_joined_by_id_with_another_run(written):

@@ -62,7 +62,7 @@ def _sdk(name: str, integration: Integration) -> tuple[Level, str]:
     except metadata.PackageNotFoundError:
         return "note", f"{package} is not installed"
     try:
-        importlib.import_module(name)
+        importlib.import_module(getattr(integration, "module", name))
     except ImportError as error:
         return "bad", f"{package} {version} can't be imported ({type(error).__name__}), so it can't be metered"
     state = _patched(integration)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from tollbook.spans._attribution import DIMENSIONS, attribute, attribute_process, current_attribution, propagate
     from tollbook.spans._call import Call, open_streams
     from tollbook.spans._complete import complete, priced_model
-    from tollbook.spans._context import Remote, current
+    from tollbook.spans._context import Remote, current, innermost
     from tollbook.spans._record import Record, Scalar
-    from tollbook.spans._run import Run, Runs
+    from tollbook.spans._run import Run, Runs, safe_name
     from tollbook.spans._span import (
         Span,
         continue_trace,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         span,
         start_span,
     )
+    from tollbook.spans._spent import Spent, watch
     from tollbook.spans._status import status_of
     from tollbook.spans._trace import Trace, TraceData, TraceInfo, TraceSpan
     from tollbook.spans._trace_decorator import trace
@@ -34,6 +35,7 @@ __all__ = [
     "Runs",
     "Scalar",
     "Span",
+    "Spent",
     "Trace",
     "TraceData",
     "TraceInfo",
@@ -45,14 +47,17 @@ __all__ = [
     "current",
     "current_attribution",
     "get_current_active_span",
+    "innermost",
     "open_streams",
     "priced_model",
     "propagate",
     "record",
+    "safe_name",
     "span",
     "start_span",
     "status_of",
     "trace",
+    "watch",
 ]
 
 __getattr__ = lazily(
@@ -60,10 +65,11 @@ __getattr__ = lazily(
     _attribution="DIMENSIONS attribute attribute_process current_attribution propagate",
     _call="Call open_streams",
     _complete="complete priced_model",
-    _context="Remote current",
+    _context="Remote current innermost",
     _record="Record Scalar",
-    _run="Run Runs",
+    _run="Run Runs safe_name",
     _span="Span continue_trace get_current_active_span record span start_span",
+    _spent="Spent watch",
     _status="status_of",
     _trace="Trace TraceData TraceInfo TraceSpan",
     _trace_decorator="trace",

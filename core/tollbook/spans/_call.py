@@ -181,10 +181,17 @@ class Call:
                     used.quantities = {**self.tools, **used.quantities}
                 price(record, used, self.convention, raw)
         self.request = None
+        _sink.last_trace_id = record.trace_id
+        if _joins.on or _sink.observer is not None:
+            self._tell(record)
+        _sink.sink(record)
+
+    def _tell(self, record: Record) -> None:
+        """Tell frameworks that may have seen the call, too, and whoever counts what is spent."""
         if _joins.on and record.response_id is not None and not self.placed:
             _joins.call_ended(record)
-        _sink.last_trace_id = record.trace_id
-        _sink.sink(record)
+        if _sink.observer is not None:
+            _sink.observer(record)
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

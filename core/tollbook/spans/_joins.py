@@ -1,7 +1,8 @@
 """Calls that two layers saw without knowing of each other, since the context was lost between them: joined by id.
 
-An id joins one call that an SDK made with one model call of a framework, and is then used up: two calls of an SDK with
-the same id are two calls. What has no counterpart is forgotten after some thousands of others.
+A call that an SDK made and a model call of a framework are the same if they have the same response id, and the one
+began while the other was open. Each is joined once: two calls of an SDK with the same id are two calls. What has no
+counterpart is forgotten after some thousands of others.
 """
 
 from __future__ import annotations
@@ -11,40 +12,57 @@ from tollbook.spans._record import Record
 on = False
 """Whether a framework has been seen, so that ids must be kept."""
 
-MOST = 4096
-"""Ids that are kept of each layer."""
+MOST, MOST_OF_ONE = 4096, 16
+"""Ids that are kept of each layer, and calls of one id."""
 
-_metered: dict[str, int] = {}
-_booked: dict[str, int] = {}
+Times = tuple[int, int]
+"""When a call began and ended, in Unix nanoseconds."""
+
+_metered: dict[str, list[Times]] = {}
+_booked: dict[str, list[Times]] = {}
 
 
 def call_ended(record: Record) -> None:
     """An SDK's call has ended, which no framework's model call knows of; it does not bill if one of these did."""
-    if record.response_id is not None and not _meets(_booked, _metered, record.response_id):
+    response_id = record.response_id
+    if response_id is None:
         return
-    record.bills = False
-    record.flags += ("booked_by_framework",)
+    began = record.start
+    for each in _booked.get(response_id, ()):
+        if each[0] <= began <= each[1] and _used_up(_booked, response_id, each):
+            record.bills = False
+            record.flags += ("booked_by_framework",)
+            return
+    _keep(_metered, response_id, (began, began + record.duration))
 
 
-def run_ended(response_id: str) -> bool:
+def run_ended(response_id: str, began: int, ended: int) -> bool:
     """Whether the answer that a framework's model call got was metered as an SDK's call, elsewhere."""
-    return _meets(_metered, _booked, response_id)
-
-
-def _meets(other: dict[str, int], own: dict[str, int], response_id: str) -> bool:
-    """Use up one of `other` with this id; if there is none, keep it in `own`."""
-    waiting = other.pop(response_id, 0)
-    if waiting > 1:
-        other[response_id] = waiting - 1
-    if waiting:
-        return True
-    own[response_id] = own.pop(response_id, 0) + 1
-    while len(own) > MOST:
-        try:
-            del own[next(iter(own))]
-        except (KeyError, RuntimeError, StopIteration):  # another thread was faster
-            return False
+    for each in _metered.get(response_id, ()):
+        if began <= each[0] <= ended and _used_up(_metered, response_id, each):
+            return True
+    _keep(_booked, response_id, (began, ended))
     return False
+
+
+def _used_up(table: dict[str, list[Times]], response_id: str, each: Times) -> bool:
+    """Take one call out of a table; False if another thread was faster."""
+    try:
+        table[response_id].remove(each)
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _keep(table: dict[str, list[Times]], response_id: str, times: Times) -> None:
+    kept = table.setdefault(response_id, [])
+    kept.append(times)
+    del kept[:-MOST_OF_ONE]
+    while len(table) > MOST:
+        try:
+            del table[next(iter(table))]
+        except (KeyError, RuntimeError, StopIteration):  # another thread was faster
+            return
 
 
 def forget() -> None:

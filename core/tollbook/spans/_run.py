@@ -13,11 +13,16 @@ is called while it is the current one becomes part of it. Two things are its own
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import sys
+import weakref
+from asyncio.exceptions import CancelledError
 from collections.abc import Hashable, Mapping
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from tollbook import usage
+from tollbook import _guard, tokens, usage
 from tollbook.spans import _attribution, _joins
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import Claim, Parent, current, innermost, opened
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from tollbook.usage import Usage
 
 Json = dict[str, Any]
+
 
 _LONGEST, _WORDS = 64, 6
 _MODEL_KINDS = frozenset({"llm", "embedding"})
@@ -45,7 +51,18 @@ def safe_name(name: object, kind: str) -> str:
 class Run(Span):
     """An open span of a framework; see the module for how it differs from a program's own."""
 
-    __slots__ = ("_before", "_ended", "_inside", "_late", "_raw", "_response_id", "cached")
+    __slots__ = (
+        "_before",
+        "_ended",
+        "_inside",
+        "_late",
+        "_raw",
+        "_response_id",
+        "cached",
+        "characters",
+        "held",
+        "request",
+    )
 
     def __init__(
         self,
@@ -80,12 +97,16 @@ class Run(Span):
         parent = beside.above if beside is not None else _parent(within)
         record = begun(safe_name(name, kind), "llm" if kind in _MODEL_KINDS else kind, parent)
         super().__init__(record, parent)
-        if lent and (given := _attribution.clean(lent, self.lent)) != self.lent:
-            self.lent = given
-            record.attribution = _attribution.of_call(self.own, given)
+        if lent:
+            self.lend(lent)
         record.integration, record.provider, record.request_model = integration, provider, model
         self.cached = False
         """Whether the framework answered from a cache of its own: nothing was paid."""
+        self.request: Json | None = None
+        """What was asked, held only while the run is open, and read only if its usage must be estimated."""
+        self.held: object = None
+        self.characters = 0
+        """Text that was answered, by its length only."""
         self._ended = False
         self._late: Call | Run | None = None
         self._before: Parent | None = None
@@ -110,6 +131,16 @@ class Run(Span):
     def claimed(self) -> bool:
         """Whether a paid call inside is metered, so that this run is not to be booked."""
         return self._inside is not None and self._inside.calls > 0
+
+    @property
+    def room(self) -> int:
+        """How many paid calls it is, at most; 0 if it is no model call."""
+        return 0 if self._inside is None else self._inside.room
+
+    def lend(self, given: Mapping[str, object]) -> None:
+        """Book it, and what is opened inside from now on, to `given`, where the program says nothing else."""
+        self.lent = _attribution.clean(given, self.lent)
+        self.record.attribution = _attribution.of_call(self.own, self.lent)
 
     def enter(self) -> None:
         """Make it the current span here, until it ends or another one is entered."""
@@ -152,10 +183,7 @@ class Run(Span):
         Args:
             error: What it raised. `GeneratorExit`: the host read no further.
         """
-        first = not self._ended
-        self._ended = self.watched = True
-        self.leave()
-        self._before = None
+        first = self._close()
         inside, record = self._inside, self.record
         if inside is not None and first:
             self.claim = inside.outer
@@ -163,6 +191,7 @@ class Run(Span):
                 record.flags += ("cache_hit",)
             elif record.usage is None and record.cost is None and not (self.claimed or self._metered_elsewhere()):
                 self._bill()
+        self.request = None
         super().end(error)
 
     def adopt(self, late: Call | Run) -> None:
@@ -194,26 +223,38 @@ class Run(Span):
 
     def estimated(self) -> Usage | None:
         """What a model call used of which nothing was reported, where the framework knows its text; None: unknown."""
-        return None
+        return None if self.request is None else tokens.estimate_request(self.request, self.characters)
+
+    def drop(self) -> None:
+        """End it without a record: there is nothing to say of it."""
+        self._close()
+        self._open.clear()
+
+    def _close(self) -> bool:
+        first = not self._ended
+        self._ended = self.watched = True
+        self.leave()
+        self._before = None
+        return first
 
     def _metered_elsewhere(self) -> bool:
-        return self._response_id is not None and _joins.run_ended(self._response_id)
+        return self._response_id is not None and _joins.run_ended(self._response_id, self.record.start, time_ns())
 
     def _bill(self) -> None:
-        """Book the usage that was reported; what is not known stays so, and the call counts all the same."""
+        """Book the usage that was reported, else an estimate; what is not known stays so, and the call counts."""
         record = self.record
         record.bills = True
         record.response_id = self._response_id
         if self.claim is not None:
             self.claim.take(record.operation)
-        if self._raw is None:
+        if self._raw is not None:
+            convention, raw = self._raw
+            if not defer(record, convention, raw) and (found := usage.read(convention, raw)) is not None:
+                price(record, found, convention, raw)
+        else:
             record.flags += ("no_usage_reported",)
             if (used := self.estimated()) is not None:
                 price(record, used, "", None)
-            return
-        convention, raw = self._raw
-        if not defer(record, convention, raw) and (found := usage.read(convention, raw)) is not None:
-            price(record, found, convention, raw)
 
 
 def _parent(within: Run | None) -> Parent | None:
@@ -228,7 +269,10 @@ def _parent(within: Run | None) -> Parent | None:
 
 
 class Runs:
-    """The open runs of one framework, by the framework's ids; the oldest are ended when there are too many."""
+    """The open runs of one framework, by the framework's ids.
+
+    The oldest are ended when there are too many: a framework does not tell of the end of all.
+    """
 
     def __init__(self, most: int = 10_000) -> None:
         self._open: dict[Hashable, Run] = {}
@@ -237,15 +281,35 @@ class Runs:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, key: Hashable, run: Run) -> None:
-        """Keep `run` until its end."""
+    def add(self, key: Hashable, run: Run, held: object = None) -> None:
+        """Keep `run` until its end.
+
+        Args:
+            key: The framework's id of it.
+            run: The run.
+            held: An object that the framework holds as long as it is at work on the run, and nobody else does. When it
+                is gone and the run is still open, the run was cancelled, and the framework told nobody.
+        """
         self._open[key] = run
+        if held is not None:
+            run.held = weakref.ref(held, lambda _: self._let_go(key))
         while len(self._open) > self._most:
             try:
                 lost = self._open.pop(next(iter(self._open)))
             except (KeyError, RuntimeError, StopIteration):  # another thread was faster
                 return
             lost.end(GeneratorExit())
+
+    def _let_go(self, key: Hashable) -> None:
+        if key in self._open:
+            # The garbage collector may be here, where a record can't be written; the runtime lies above this layer.
+            runtime = sys.modules.get("tollbook._runtime")
+            lost = functools.partial(self._lost, key)
+            lost() if runtime is None else runtime.when_loaded(lost)
+
+    def _lost(self, key: Hashable) -> None:
+        if (run := self._open.pop(key, None)) is not None:
+            _guard.guarded(run.end)(CancelledError())
 
     def get(self, key: Hashable) -> Run | None:
         """The open run of `key`."""
