@@ -102,7 +102,7 @@ def role_of(kind: type, label: str, parent: str) -> Role | None:
     if kind is type(None):
         if label in _PLUMBING:
             return None
-        return Role(label.replace(".<locals>", ""), "chain" if parent.endswith(".run") else "span")
+        return Role(label.rpartition("<locals>.")[2], "chain" if parent.endswith(".run") else "span")
     method = label.rpartition(".")[2]
     if method.startswith("_"):
         return None
