@@ -65,6 +65,8 @@ class LlamaIndex:
 
     name = "llama_index"
     library = "llama-index-core>=0.14,<0.15"
+    module = "llama_index_instrumentation"
+    """What is waited for; LlamaIndex' own name is that of no module."""
 
     def __init__(self) -> None:
         self.on = False
@@ -91,16 +93,15 @@ class LlamaIndex:
         """Put the handlers on the root dispatcher now, or when LlamaIndex is imported."""
         self._settings = settings
         self.on = True
-        module = "llama_index_instrumentation"
-        if module in sys.modules or not self._waiting:
+        if self.module in sys.modules or not self._waiting:
             self._waiting = True
-            _patch.when_imported(module, self._attach)
+            _patch.when_imported(self.module, self._attach)
 
     def uninstall(self) -> None:
         """Take the handlers off; what is still open ends."""
         self.on = False
         self._state = "off"
-        module = sys.modules.get("llama_index_instrumentation")
+        module = sys.modules.get(self.module)
         if module is None or self._handlers is None:
             return
         root, (spans, events) = module.root_dispatcher, self._handlers
