@@ -21,6 +21,9 @@ UNDO = {
         "ALTER TABLE span DROP COLUMN booking",
         *(f"DROP TABLE {name}" for name in ("rollup_new", "rollup_value", "booked", "value", "dimension", "booking")),
     ),
+    4: tuple(
+        f"DROP TABLE {name}" for name in ("limit_def", "limit_watched", "limit_state", "limit_alert", "reservation")
+    ),
 }
 """Statements by the version of the tables that the migration leads to."""
 

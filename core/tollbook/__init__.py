@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
-    from tollbook._runtime import flush, get_last_active_trace_id, get_trace, reprice
+    from tollbook._runtime import flush, get_last_active_trace_id, get_trace, remove_budget, reprice, set_budgets
+    from tollbook.budgets import BudgetAlert, BudgetError, BudgetExceeded, budget
     from tollbook.pricing import add_prices
     from tollbook.spans import (
         Span,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "BudgetAlert",
+    "BudgetError",
+    "BudgetExceeded",
     "CostResult",
     "Estimate",
     "Price",
@@ -46,6 +50,7 @@ __all__ = [
     "attribute",
     "attribute_process",
     "autolog",
+    "budget",
     "continue_trace",
     "cost",
     "current_attribution",
@@ -57,7 +62,9 @@ __all__ = [
     "price",
     "propagate",
     "record",
+    "remove_budget",
     "reprice",
+    "set_budgets",
     "span",
     "start_span",
     "trace",
@@ -68,8 +75,9 @@ __getattr__ = lazily(
     __name__,
     _estimate="Estimate estimate",
     _instrument="autolog",
-    _runtime="flush get_last_active_trace_id get_trace reprice",
+    _runtime="flush get_last_active_trace_id get_trace remove_budget reprice set_budgets",
     _prices="CostResult Price cost price",
+    budgets="BudgetAlert BudgetError BudgetExceeded budget",
     pricing="add_prices",
     spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
     "record span start_span trace",

@@ -46,7 +46,8 @@ def report(where: str) -> None:
 
 def guarded(function: Callable[P, T]) -> Callable[P, T | None]:
     """`function`, with any `Exception` in it reported and turned into None."""
-    where = f"{function.__module__}.{function.__qualname__}"
+    named = getattr(function, "func", function)  # a partial has no name of its own
+    where = f"{named.__module__}.{getattr(named, '__qualname__', type(named).__name__)}"
 
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T | None:

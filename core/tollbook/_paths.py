@@ -42,6 +42,11 @@ def spool_directory(store: Path) -> Path:
     return store.with_name(store.name + ".spool")
 
 
+def marker(store: Path) -> Path:
+    """The file by which a program sees, for the price of one look, whether the ledger `store` has budgets."""
+    return store.with_name(store.name + ".budgets")
+
+
 def make_private(directory: Path) -> None:
     """Make `directory` for this user alone; one that exists stays as it is.
 

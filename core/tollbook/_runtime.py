@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
 from tollbook import _guard, _salt
-from tollbook._paths import store_path
+from tollbook._paths import marker, store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-    from typing import Literal
+    from typing import Any, Literal
 
+    from tollbook.budgets import Budget, Source
     from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
     from tollbook.spans import Trace
+
+log = logging.getLogger("tollbook")
 
 _lock = threading.RLock()
 _ledger: Ledger | None = None
@@ -38,14 +43,63 @@ def configure(store: str | Path | None = None) -> None:
         ValueError: Another kind of store, or no file.
     """
     global _url
-    if store is None:
+    if store is not None:
+        path = str(store_path(store))
+        with _lock:
+            if _ledger is not None and path != str(_ledger.store.path):
+                _close()
+            _url = _salt.place = path
+            _salt.forget()
+    _obey()
+
+
+def _obey() -> None:
+    """Let the budgets of the ledger hold here, if it has any: before the first call, not with the first record."""
+    if not marker(store_path(_url)).exists():
         return
-    path = str(store_path(store))
-    with _lock:
-        if _ledger is not None and path != str(_ledger.store.path):
-            _close()
-        _url = _salt.place = path
-        _salt.forget()
+    from tollbook import budgets
+    from tollbook.ledger import StoreError
+
+    try:
+        budgets.refresh(start())
+    except StoreError as error:
+        log.warning("tollbook can't read the budgets of its ledger, which do not hold until it can: %s", error)
+
+
+def set_budgets(source: Source, *, callback: Callable[[Any], object] | None = None) -> list[Budget]:
+    """Make budgets hold for all programs that use this ledger: all that `source` describes, or none of them.
+
+    A budget of a name that is known takes its place; what was counted stays, unless its scope, window or unit changes.
+
+    Args:
+        source: A path (TOML, or JSON by its name), one budget as a table, a list of them, or a table with a list
+            `budget` and lines such as `per_user_daily = 50.00`.
+        callback: Called in this process with each `BudgetAlert` of those whose action is `callback`, or with the
+            `Question` of those that `ask`.
+
+    Returns:
+        The budgets.
+
+    Raises:
+        BudgetError: Anything is wrong with any of them; the text names file, line and field.
+        StoreError: The ledger can't be written to.
+    """
+    from tollbook import budgets
+
+    made = budgets.load_budgets(source, callback)
+    budgets.declare(start(), made)
+    return made
+
+
+def remove_budget(name: str) -> bool:
+    """Make the budget `name` hold no more, here and in all programs that use this ledger; whether there was one.
+
+    Raises:
+        StoreError: The ledger can't be written to.
+    """
+    from tollbook import budgets
+
+    return budgets.withdraw(start(), name)
 
 
 def start() -> Ledger:
@@ -94,6 +148,8 @@ def _close() -> None:
     ledger, _ledger = _ledger, None
     if ledger is not None:
         ledger.close()
+        if (active := sys.modules.get("tollbook.budgets._active")) is not None:
+            active.forget()
 
 
 _warming: threading.Thread | None = None

@@ -20,7 +20,7 @@ from typing import Any
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook._runtime import warm
-from tollbook.spans import Call, Record, open_streams, status_of
+from tollbook.spans import Call, Record, _gate, open_streams, status_of
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import CHARGE_HEADER, WORDS, Origin, is_known, provider_at, region_at
@@ -32,6 +32,32 @@ Json = dict[str, Any]
 
 
 log = logging.getLogger("tollbook")
+
+
+def _admitted(call: Call) -> str | None:
+    """The model that must be asked in place of the host's, or None; raises what a budget has for the host."""
+    assert _gate.gate is not None
+    try:
+        return _gate.gate.admit(call, call.request or {})
+    except BaseException:
+        call.drop()
+        raise
+
+
+async def _admitted_async(call: Call) -> str | None:
+    assert _gate.gate is not None
+    try:
+        return await _gate.gate.admit_async(call, call.request or {})
+    except BaseException:
+        call.drop()
+        raise
+
+
+def _asking(model: str, args: tuple[Any, ...], kwargs: Json) -> tuple[tuple[Any, ...], Json]:
+    """The arguments of a request that asks `model`."""
+    options = copy.copy(args[1] if len(args) > 1 else kwargs["options"])
+    options.json_data = {**options.json_data, "model": model}
+    return ((args[0], options, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": options})
 
 
 class Stainless:
@@ -262,6 +288,8 @@ class Stainless:
                 with apart():
                     return original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
+            if _gate.gate is not None and (model := _admitted(call)) is not None:
+                sent = _asking(model, *sent)
             token = pending.set(call)
             try:
                 result = original(client, *sent[0], **sent[1])
@@ -289,6 +317,8 @@ class Stainless:
                 with apart():
                     return await original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
+            if _gate.gate is not None and (model := await _admitted_async(call)) is not None:
+                sent = _asking(model, *sent)
             token = pending.set(call)
             try:
                 result = await original(client, *sent[0], **sent[1])
@@ -392,6 +422,9 @@ class Stainless:
             except Exception:  # noqa: BLE001 - the guard
                 hide_unread(response, data)
                 _guard.report("tollbook_integrations.reader")
+            else:
+                if call is not None and call.stop is not None:
+                    raise call.stop  # a budget cuts this stream
             return original(client, data=data, cast_to=cast_to, response=response, **more)
 
         return _process_response_data

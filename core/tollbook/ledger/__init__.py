@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tollbook._lazy import lazily
 from tollbook.ledger._errors import StoreError
 from tollbook.ledger._ledger import Ledger
 from tollbook.ledger._spool import Spool
@@ -15,24 +16,36 @@ from tollbook.ledger._store import Store, open_store
 
 if TYPE_CHECKING:
     from tollbook.ledger._health import Health
+    from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of
     from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._summary import Row
 
-__all__ = ["Health", "Ledger", "PastCost", "Repricing", "Row", "Spool", "Store", "StoreError", "open_store"]
+__all__ = [
+    "EACH",
+    "Alert",
+    "Health",
+    "Ledger",
+    "Limit",
+    "PastCost",
+    "Refusal",
+    "Repricing",
+    "Row",
+    "Spool",
+    "State",
+    "Store",
+    "StoreError",
+    "Want",
+    "amount_of",
+    "holder_of",
+    "open_store",
+]
 
 
-def __getattr__(name: str) -> object:
-    # What only answers questions is loaded when somebody asks: a program that records need not pay for it.
-    if name == "Health":
-        from tollbook.ledger._health import Health
-
-        return Health
-    if name == "Row":
-        from tollbook.ledger._summary import Row
-
-        return Row
-    if name in ("PastCost", "Repricing"):
-        from tollbook.ledger import _repriced
-
-        return getattr(_repriced, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# What only answers questions is loaded when somebody asks: a program that records need not pay for it.
+__getattr__ = lazily(
+    __name__,
+    _health="Health",
+    _limits="EACH Alert Limit Refusal State Want amount_of holder_of",
+    _repriced="PastCost Repricing",
+    _summary="Row",
+)

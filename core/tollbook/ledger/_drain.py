@@ -14,7 +14,7 @@ from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tollbook.ledger import _batch, _database, _lines, _rows
+from tollbook.ledger import _batch, _database, _limits, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
 from tollbook.ledger._locks import FileLock, try_lock
 from tollbook.ledger._spool import SUFFIX
@@ -160,6 +160,8 @@ class Drain:
             return _Step(newer=True)
         assert self._series is not None
         new, refused = _batch.store(database, self._series, lines.records)
+        if new:
+            _limits.apply(database, new)
         rejected = [*lines.rejected, *map(_rows.encode, refused)]
         if rejected:
             _set_aside(path, rejected)

@@ -19,6 +19,8 @@ from tollbook.ledger._spool import Spool
 from tollbook.ledger._store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tollbook.ledger._health import Health
 
 _GATHER = 1.0
@@ -53,6 +55,7 @@ class Ledger:
         "_pause",
         "_signal",
         "_thread",
+        "after_drain",
         "append",
         "append_card",
         "spool",
@@ -72,6 +75,8 @@ class Ledger:
         """Put one record on disk: `append(record)`."""
         self.append_card = self.spool.append_card
         """Put one rate card on disk: `append_card(card)`."""
+        self.after_drain: list[Callable[[Ledger], None]] = []
+        """Called after each drain, in the thread that drained."""
         self._begin()
         self._guarded_round = _guard.guarded(self._round)
         _ledgers.add(self)
@@ -89,6 +94,7 @@ class Ledger:
             self._failed(error)
             return False
         self._error = None
+        self._say_drained()
         return written
 
     def health(self) -> Health:
@@ -172,6 +178,7 @@ class Ledger:
         except StoreError as error:
             self._failed(error)
             return False
+        self._say_drained()
         self._drained = journal
         self._error = None
         self._pause = _GATHER
@@ -181,6 +188,10 @@ class Ledger:
             return True
         self.spool.busy()
         return False
+
+    def _say_drained(self) -> None:
+        for callback in self.after_drain:
+            _guard.guarded(callback)(self)
 
     def _failed(self, error: StoreError) -> None:
         if self._error is None:

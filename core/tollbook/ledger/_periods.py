@@ -32,6 +32,28 @@ def periods(unit: str, since: int, until: int, zone: str | None = None) -> Itera
             yield name if unit != "month" else name[:7], max(start, since), min(end, until)
 
 
+def window_of(unit: str, at: int, zone: str | None = None) -> tuple[int, int]:
+    """The start and the end (not included) of the `hour`, `day`, `week` (from Monday) or `month` that `at` lies in.
+
+    All in Unix nanoseconds.
+
+    Raises:
+        ValueError: No such zone.
+    """
+    tz = _zone(zone)
+    if unit == "hour":
+        _, start, end = next(_hours(at, tz))
+        return start, end
+    day = _local(at // _SECOND, tz).date()
+    if unit == "week":
+        first = day - timedelta(days=day.weekday())
+        after = first + timedelta(days=7)
+    else:
+        first = day.replace(day=1) if unit == "month" else day
+        after = _next_month(first) if unit == "month" else _next_day(first)
+    return _midnight(first, tz), _midnight(after, tz)
+
+
 def _zone(name: str | None) -> tzinfo | None:
     if name is None:
         return None

@@ -162,7 +162,30 @@ def _m003_spans(database: sqlite3.Connection) -> None:
             database.execute(f"INSERT INTO rollup_new VALUES (NULL{', ?' * len(values)})", values)  # noqa: S608
 
 
-MIGRATIONS = (m001, m002, m003)
+def m004(database: sqlite3.Connection) -> None:
+    """What limits are watched, what of them is used up and reserved, and what was alerted."""
+    for statement in (
+        "CREATE TABLE limit_def (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE limit_watched (counter TEXT PRIMARY KEY) WITHOUT ROWID",
+        # `bucket` is the start of the window, or of an hour of it, in Unix nanoseconds. Amounts in the limit's unit.
+        """CREATE TABLE limit_state (
+            counter TEXT NOT NULL, holder TEXT NOT NULL, bucket INTEGER NOT NULL, spent INTEGER NOT NULL,
+            reserved INTEGER NOT NULL, calls INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+            PRIMARY KEY (counter, holder, bucket)) WITHOUT ROWID""",
+        # What calls under way may come to, by the id of their span; `owner` is their process.
+        """CREATE TABLE reservation (
+            span BLOB NOT NULL, counter TEXT NOT NULL, holder TEXT NOT NULL, bucket INTEGER NOT NULL,
+            amount INTEGER NOT NULL, at INTEGER NOT NULL, owner TEXT NOT NULL,
+            PRIMARY KEY (span, counter)) WITHOUT ROWID""",
+        """CREATE TABLE limit_alert (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, holder TEXT NOT NULL, bucket INTEGER NOT NULL,
+            threshold INTEGER NOT NULL, at INTEGER NOT NULL, spent INTEGER NOT NULL, delivered INTEGER NOT NULL,
+            UNIQUE (name, holder, bucket, threshold))""",
+    ):
+        database.execute(statement)
+
+
+MIGRATIONS = (m001, m002, m003, m004)
 """Each takes the tables one version further; the ledger's version is how many were applied to it."""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._dimensions import Filter, Where
     from tollbook.ledger._drain import Drain
     from tollbook.ledger._health import Health
+    from tollbook.ledger._limiter import Limiter
     from tollbook.ledger._repriced import PastCost
     from tollbook.ledger._summary import Row
     from tollbook.spans import Record
@@ -50,7 +51,18 @@ class Store:
     ledger that does not exist reads as empty.
     """
 
-    __slots__ = ("__weakref__", "_drain", "_inherited", "_inode", "_reader", "_reading", "_writing", "path", "spool")
+    __slots__ = (
+        "__weakref__",
+        "_drain",
+        "_inherited",
+        "_inode",
+        "_limits",
+        "_reader",
+        "_reading",
+        "_writing",
+        "path",
+        "spool",
+    )
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,7 +75,17 @@ class Store:
         self._reader: sqlite3.Connection | None = None
         self._inode = 0
         self._inherited: list[object] = []
+        self._limits: Limiter | None = None
         _stores.add(self)
+
+    @property
+    def limits(self) -> Limiter:
+        """The limits that this ledger watches, and what is left of them."""
+        if self._limits is None:
+            from tollbook.ledger._limiter import Limiter
+
+            self._limits = Limiter(self)
+        return self._limits
 
     def drain(self, *, names: Collection[str] | None = None, orphans: bool = False, timeout: float = 10.0) -> int:
         """Read the journals into the database, so that all that was recorded until now can be asked for.
@@ -288,6 +310,8 @@ class Store:
         with self._writing:
             if self._drain is not None:
                 self._drain.close(time.monotonic() + 2.0)
+            if self._limits is not None:
+                self._limits.close()
         with self._reading:
             self._close_reader()
 

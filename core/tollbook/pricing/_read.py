@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,25 +26,37 @@ Read = tuple[list[Definition], list[Problem]]
 
 def read_file(path: str | Path) -> Read:
     """The definitions in a file, and all that is wrong in it; what is wrong leaves the rest as it is."""
+    raw, text, problem = read_data(path)
+    return ([], [problem]) if problem is not None else read(raw, str(path), text)
+
+
+def read_data(path: str | Path) -> tuple[object, str, Problem | None]:
+    """What a TOML or JSON file holds, its text, and why it can't be read; numbers with a point are `Decimal`."""
     name = str(path)
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        return [], [Problem(name, 0, "", "", f"can't be read: {error.strerror or type(error).__name__}")]
+        return None, "", Problem(name, 0, "", "", f"can't be read: {error.strerror or type(error).__name__}")
     if len(content) > LARGEST_FILE:
-        return [], [Problem(name, 0, "", "", f"expected at most {LARGEST_FILE:,} bytes")]
-    return read_content(content, name, is_json=name.lower().endswith(".json"))
+        return None, "", Problem(name, 0, "", "", f"expected at most {LARGEST_FILE:,} bytes")
+    return decoded(content, name, is_json=name.lower().endswith(".json"))
 
 
 def read_content(content: bytes, name: str, *, is_json: bool) -> Read:
     """As `read_file`, for the content of a file; `name` is what problems say of where it is from."""
+    raw, text, problem = decoded(content, name, is_json=is_json)
+    return ([], [problem]) if problem is not None else read(raw, name, text)
+
+
+def decoded(content: bytes, name: str, *, is_json: bool) -> tuple[object, str, Problem | None]:
+    """As `read_data`, for the content of a file."""
     try:
         text = content.decode("utf-8-sig")
         raw = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=_decimal)
     except (ValueError, RecursionError) as error:
-        return [], [Problem(name, _line_of(error), "", "", f"expected {'JSON' if is_json else 'TOML'}: {error}")]
-    return read(raw, name, text)
+        return None, "", Problem(name, _line_of(error), "", "", f"expected {'JSON' if is_json else 'TOML'}: {error}")
+    return raw, text, None
 
 
 def read(raw: object, file: str, text: str = "") -> Read:
@@ -57,7 +69,7 @@ def read(raw: object, file: str, text: str = "") -> Read:
     """
     problems: list[Problem] = []
     listed = _listed(raw, file, problems)
-    lines = _lines(text, len(listed)) if text else []
+    lines = places_in(text, len(listed), _HEADER, _LISTS) if text else []
     found: list[Definition] = []
     for n, each in enumerate(listed):
         line, block = lines[n] if n < len(lines) else (0, "")
@@ -67,7 +79,7 @@ def read(raw: object, file: str, text: str = "") -> Read:
             continue
         definition, wrong = parse(table, file, line)
         name = next((str(table[key])[:80] for key in ("name", "modelName") if isinstance(table.get(key), str)), "")
-        problems += [Problem(file, _field_line(block, line, field), name, field, what) for field, what in wrong]
+        problems += [Problem(file, field_line(block, line, field), name, field, what) for field, what in wrong]
         if definition is not None:
             found.append(definition)
     return found, problems + list(_duplicates(found))
@@ -124,20 +136,27 @@ def _duplicates(found: list[Definition]) -> Iterator[Problem]:
 # ---- lines ---------------------------------------------------------------------------------------------------
 
 
-def _lines(text: str, count: int) -> list[tuple[int, str]]:
-    """(line, text) of each definition in a file; empty if they are not where they are expected."""
+def places_in(text: str, count: int, header: re.Pattern[str], lists: Iterable[str]) -> list[tuple[int, str]]:
+    """(line, text) of each of `count` tables of a list in a file; empty if they are not where they are expected.
+
+    Args:
+        text: TOML or JSON.
+        count: How many there are.
+        header: What the line matches that begins one in TOML.
+        lists: What the list may be called in JSON.
+    """
     if not count:
         return []
     rows = text.splitlines(keepends=True)
-    starts = [n for n, row in enumerate(rows) if _HEADER.match(row)]
+    starts = [n for n, row in enumerate(rows) if header.match(row)]
     if not starts or len(starts) != count:
-        return _json_lines(text, count)
+        return _json_lines(text, count, lists)
     ends = [*starts[1:], len(rows)]
     return [(begin + 1, "".join(rows[begin:end])) for begin, end in zip(starts, ends, strict=True)]
 
 
-def _json_lines(text: str, count: int) -> list[tuple[int, str]]:
-    begin = re.search(r'^\s*\[|"(?:model|models|data)"\s*:\s*\[', text)
+def _json_lines(text: str, count: int, lists: Iterable[str]) -> list[tuple[int, str]]:
+    begin = re.search(rf'^\s*\[|"(?:{"|".join(lists)})"\s*:\s*\[', text)
     at = begin.end() if begin else 0
     decoder = json.JSONDecoder()
     found: list[tuple[int, str]] = []
@@ -155,7 +174,7 @@ def _json_lines(text: str, count: int) -> list[tuple[int, str]]:
     return found
 
 
-def _field_line(block: str, line: int, field: str) -> int:
+def field_line(block: str, line: int, field: str) -> int:
     """The line of a field such as `variant[1].price.input` in a definition that begins in `line`."""
     at = 0
     for name, place in re.findall(r"([^.\[\]]+)(?:\[(\d+)\])?", field):

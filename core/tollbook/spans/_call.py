@@ -66,6 +66,12 @@ class Call:
     """Whether the body was closed while its last piece was being waited for."""
     failed: str | None = None
     """The provider's word for why it failed to answer, where the answer says so."""
+    settle: Callable[[Record | None], None] | None = None
+    """Told of the record when the call has ended, or of None if there will be none."""
+    undo: Callable[[], None] | None = None
+    """Gives back what was reserved for the call in the ledger, if no record of this identity will do it."""
+    stop: Exception | None = None
+    """What the host gets in place of the next event: a budget that cuts streams."""
 
     def __init__(
         self,
@@ -130,6 +136,7 @@ class Call:
 
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
+        self._undo()
         digest = hashlib.blake2b(f"{self.record.provider}\n{response_id}".encode(), digest_size=24).hexdigest()
         self.record.trace_id, self.record.span_id = digest[:32], digest[32:]
         self.record.parent_id = None
@@ -143,6 +150,14 @@ class Call:
         """End the call without a record: it turned out to be none, or another record carries it."""
         self._open.clear()
         open_streams.pop(id(self), None)
+        self._undo()
+        if self.settle is not None:
+            _guard.guarded(self.settle)(None)
+
+    def _undo(self) -> None:
+        undo, self.undo = self.undo, None
+        if undo is not None:
+            _guard.guarded(undo)()
 
     def end(self, status: str = "ok", error: str | None = None) -> None:
         """End the call and write its record, unless it has ended already."""
@@ -170,16 +185,8 @@ class Call:
             record.context = {**(record.context or {}), "service_tier": str(self.tier)}
         raw = self.raw
         whole = self.complete or not record.stream
-        if raw is None or not whole or self.tools or not defer(record, self.convention, raw):
-            used = None if raw is None else usage.read(self.convention, raw)
-            if used is None or not whole:
-                used = self._without_report(used)
-            if used is None and record.charge is not None:
-                used = Usage({})
-            if used is not None:
-                if self.tools:
-                    used.quantities = {**self.tools, **used.quantities}
-                price(record, used, self.convention, raw)
+        if raw is None or not whole or self.tools or self.settle or not defer(record, self.convention, raw):
+            self._use(record, raw, whole)
         self.request = None
         _sink.last_trace_id = record.trace_id
         if _joins.on or _sink.observer is not None:
@@ -192,6 +199,20 @@ class Call:
             _joins.call_ended(record)
         if _sink.observer is not None:
             _sink.observer(record)
+
+    def _use(self, record: Record, raw: Json | None, whole: bool) -> None:
+        """Say in the record what was used and what it cost, where that can't wait."""
+        used = None if raw is None else usage.read(self.convention, raw)
+        if used is None or not whole:
+            used = self._without_report(used)
+        if used is None and record.charge is not None:
+            used = Usage({})
+        if used is not None:
+            if self.tools:
+                used.quantities = {**self.tools, **used.quantities}
+            price(record, used, self.convention, raw)
+        if self.settle is not None:
+            _guard.guarded(self.settle)(record)
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

@@ -1,0 +1,120 @@
+"""Which budgets hold in this process: those of its ledger, whoever set them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tollbook import _guard
+from tollbook._paths import marker
+from tollbook.budgets import _alerts
+from tollbook.budgets._budget import Budget, restored, stored
+from tollbook.budgets._keeper import keeper
+from tollbook.ledger import Ledger, Store, StoreError
+from tollbook.spans import _gate
+
+_lock = threading.Lock()
+_callbacks: dict[str, Callable[[Any], object]] = {}
+_known: dict[str, Budget] = {}
+_seen: float | None = None
+
+
+def declare(ledger: Ledger, budgets: Iterable[Budget]) -> None:
+    """Make `budgets` hold for all programs that use this ledger, all or none of them.
+
+    Raises:
+        StoreError: The ledger can't be written to.
+    """
+    listed = list(budgets)
+    ledger.store.limits.declare([stored(budget) for budget in listed])
+    with _lock:
+        for budget in listed:
+            if budget.callback is not None:
+                _callbacks[budget.name] = budget.callback
+            else:
+                _callbacks.pop(budget.name, None)
+    touch(ledger.store)
+    refresh(ledger)
+
+
+def withdraw(ledger: Ledger, name: str) -> bool:
+    """Make the budget `name` hold no more; whether there was one.
+
+    Raises:
+        StoreError: The ledger can't be written to.
+    """
+    found = ledger.store.limits.withdraw(name)
+    touch(ledger.store)
+    refresh(ledger)
+    return found
+
+
+def touch(store: Store) -> None:
+    """Tell the programs that are running that the budgets of this ledger have changed."""
+    path = marker(store.path)
+    if store.limits.limits():
+        path.touch(mode=0o600)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def refresh(ledger: Ledger) -> None:
+    """Obey the budgets of the ledger from now on; the gate is shut only while there are some that ask.
+
+    Raises:
+        StoreError: The ledger can't be read.
+    """
+    global _seen
+    path = marker(ledger.store.path)
+    with _lock:
+        _seen = _changed(path)
+        _known.clear()
+        for limit in ledger.store.limits.limits():
+            budget = restored(limit)
+            if (callback := _callbacks.get(budget.name)) is not None:
+                import msgspec
+
+                budget = msgspec.structs.replace(budget, callback=callback)
+            _known[budget.name] = budget
+        keeper.budgets = tuple(budget for budget in _known.values() if budget.asks)
+        keeper.ledger = lambda: ledger
+        if keeper.budgets:
+            _gate.gate = keeper
+    if _after_drain not in ledger.after_drain:
+        ledger.after_drain.append(_after_drain)
+
+
+def budgets() -> dict[str, Budget]:
+    """The budgets that hold in this process, by name."""
+    return dict(_known)
+
+
+def forget() -> None:
+    """Another ledger is in use, or none."""
+    global _seen
+    with _lock:
+        keeper.budgets = ()
+        keeper.ledger = None
+        _known.clear()
+        _seen = None
+        if _gate.gate is keeper:
+            _gate.gate = None
+
+
+def _after_drain(ledger: Ledger) -> None:
+    """Called in the thread that drains: tell of what was crossed, and see what has changed."""
+    if _changed(marker(ledger.store.path)) != _seen:
+        with contextlib.suppress(StoreError):
+            refresh(ledger)
+    _guard.guarded(_alerts.deliver)(ledger.store, budgets())
+
+
+def _changed(path: Path) -> float | None:
+    try:
+        return os.stat(path).st_mtime  # noqa: PTH116 - a plain call
+    except OSError:
+        return None

@@ -1,0 +1,262 @@
+"""The keeper of this process's budgets: asked before each call, and told when it has ended.
+
+A call reserves the most that it may come to. In a budget of a block that is a number in memory. In a budget of the
+ledger it is a row there, which is taken back by whoever stores the call's span: so nothing has to be done when the
+call ends, and nothing can be lost or counted twice in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tollbook import _guard
+from tollbook.budgets._budget import Budget
+from tollbook.budgets._exceeded import BudgetExceeded
+from tollbook.budgets._local import LocalBudget, active
+from tollbook.budgets._worst import worst
+from tollbook.ledger import Refusal, StoreError, Want, holder_of
+
+if TYPE_CHECKING:
+    from tollbook.ledger import Ledger
+    from tollbook.spans import Call, Record
+
+PATIENCE = 2.0
+"""Seconds that a call waits for the ledger, before it counts as unreachable."""
+
+Request = Mapping[str, Any]
+
+
+class Question:
+    """A call that a budget has no room for, for `ask` to decide."""
+
+    __slots__ = ("budget", "error", "model", "provider")
+
+    def __init__(self, budget: Budget, call: Call, error: BudgetExceeded) -> None:
+        self.budget = budget
+        self.provider = call.record.provider
+        self.model = call.record.request_model
+        self.error = error
+        """What the program gets if the answer is no: spent, reserved, limit, ..."""
+
+
+class Refused(Exception):  # noqa: N818 - inside only
+    """A budget has no room for a call."""
+
+    def __init__(self, budget: Budget, error: BudgetExceeded) -> None:
+        super().__init__(error)
+        self.budget = budget
+        self.error = error
+
+
+class Keeper:
+    """The gate of this process: its budgets in the ledger, and those of the blocks of code that are running."""
+
+    def __init__(self) -> None:
+        self.budgets: tuple[Budget, ...] = ()
+        """Those of the ledger that are asked before a call."""
+        self.ledger: Callable[[], Ledger] | None = None
+        """Gives the ledger of this process."""
+
+    def admit(self, call: Call, request: Request) -> str | None:
+        """Another model to ask instead, or None; raises `BudgetExceeded` if the call must not be made."""
+        blocks = active.get()
+        if not blocks and not self.budgets:
+            return None
+        return self._decide(call, request, blocks, PATIENCE)
+
+    async def admit_async(self, call: Call, request: Request) -> str | None:
+        """As `admit`; what has to wait for the ledger, waits in a thread."""
+        blocks = active.get()
+        if not blocks and not self.budgets:
+            return None
+        if not self.budgets:
+            return self._decide(call, request, blocks, PATIENCE)
+        try:
+            return self._decide(call, request, blocks, 0.0)
+        except _Busy:
+            return await asyncio.to_thread(self._decide, call, request, blocks, PATIENCE)
+
+    def _decide(self, call: Call, request: Request, blocks: Sequence[LocalBudget], patience: float) -> str | None:
+        cheaper: str | None = None
+        while True:
+            try:
+                full = self._reserve(call, request, blocks, patience)
+            except Refused as refused:
+                cheaper = self._instead(call, refused, cheaper)
+                if cheaper is None:
+                    return None
+                continue
+            if full is not None and cheaper is None and (model := _cheaper(full, call)) is not None:
+                # There is room, but it gets narrow.
+                call.record.flags += ("downgraded",)
+                call.record.request_model = cheaper = model
+            return cheaper
+
+    def _instead(self, call: Call, refused: Refused, cheaper: str | None) -> str | None:
+        """What to do about a call that there is no room for: another model, or None to make it all the same."""
+        budget = refused.budget
+        if budget.action == "downgrade" and cheaper is None and (model := _cheaper(budget, call)) is not None:
+            call.record.flags += ("downgraded",)
+            call.record.request_model = model
+            return model
+        if budget.action == "ask" and budget.callback is not None:
+            question = Question(budget, call, refused.error)
+            if _guard.guarded(budget.callback)(question):
+                call.record.flags += ("beyond_budget",)
+                return None
+        raise refused.error from None
+
+    # -- reserving --------------------------------------------------------------------------------------------------
+
+    def _reserve(self, call: Call, request: Request, blocks: Sequence[LocalBudget], patience: float) -> Budget | None:
+        """Reserve what the call may come to, all or nothing; the budget that is past its `downgrade_at`, if one is."""
+        taken: list[tuple[LocalBudget, int]] = []
+        narrow: Budget | None = None
+        try:
+            for block in blocks:
+                amount = _amount(block.budget, call, request)
+                _take(block, amount)
+                taken.append((block, amount))
+                if _is_narrow(block.budget, block.used + block.held - amount):
+                    narrow = block.budget
+            wants = self._wants(call, request)
+            if wants:
+                narrow = self._reserve_in_ledger(call, wants, patience) or narrow
+        except BaseException:
+            for block, amount in taken:
+                block.give_back(amount)
+            raise
+        if taken:
+            call.settle = partial(_settle, taken)
+        return narrow
+
+    def _wants(self, call: Call, request: Request) -> list[tuple[Budget, Want]]:
+        wants: list[tuple[Budget, Want]] = []
+        for budget in self.budgets:
+            holder = holder_of(budget.limit, call.record)
+            if holder is None:
+                continue
+            amount = _amount(budget, call, request)
+            if budget.limit.window != "call":
+                wants.append((budget, Want(budget.limit, holder, amount)))
+            elif amount > budget.limit.most:
+                raise Refused(budget, _exceeded(budget, holder, wanted=amount))
+        return wants
+
+    def _reserve_in_ledger(self, call: Call, wants: list[tuple[Budget, Want]], patience: float) -> Budget | None:
+        assert self.ledger is not None
+        record = call.record
+        try:
+            ledger = self.ledger()
+            asked = [want for _, want in wants]
+            refusal = ledger.store.limits.reserve(record.span_id, asked, record.start, patience)
+            if refusal is not None:
+                if not patience:
+                    raise _Busy
+                refusal = ledger.store.limits.reserve_after_drain(record.span_id, asked, record.start, patience)
+        except StoreError as error:
+            if not patience:
+                raise _Busy from None
+            closed = next((budget for budget, _ in wants if budget.on_unreachable == "stop"), None)
+            if closed is None:
+                return None
+            raise Refused(closed, _exceeded(closed, "", reason=f"{error}, so nobody can tell what is left")) from error
+        if refusal is not None:
+            budget = next(budget for budget, _ in wants if budget.limit is refusal.limit)
+            raise Refused(budget, _of_refusal(refusal))
+        call.undo = partial(_release, ledger, record.span_id)
+        for budget, want in wants:
+            if budget.downgrade_at < 100 and budget.downgrade:
+                spent, reserved = ledger.store.limits.used(budget.limit, want.holder, record.start)
+                if _is_narrow(budget, spent + reserved - want.amount):
+                    return budget
+        return None
+
+
+class _Busy(Exception):  # noqa: N818 - inside only
+    """The ledger could not be asked without waiting."""
+
+
+def _amount(budget: Budget, call: Call, request: Request) -> int:
+    """What to reserve for a call.
+
+    Raises:
+        Refused: Nobody can tell, and the budget does not allow that.
+    """
+    if budget.limit.unit == "calls":
+        return 1
+    if budget.ceiling is not None:
+        return budget.ceiling
+    record = call.record
+    found = worst(budget.limit.unit, record.provider, record.request_model, request)
+    if found is not None:
+        return found
+    if budget.on_unpriced == "allow":
+        return 0
+    what = f"{record.request_model or 'the model'} has no known price" if budget.limit.unit == "usd" else "the request"
+    reason = (
+        f"nobody can tell what this call may come to ({what}, or nothing bounds its answer): "
+        'set max_tokens, the budget\'s ceiling, or on_unpriced = "allow"'
+    )
+    raise Refused(budget, _exceeded(budget, holder_of(budget.limit, record) or "", reason=reason))
+
+
+def _take(block: LocalBudget, amount: int) -> None:
+    if not block.take(amount):
+        raise Refused(block.budget, _of_block(block, amount))
+
+
+def _cheaper(budget: Budget, call: Call) -> str | None:
+    return budget.downgrade.get(call.record.request_model or "")
+
+
+def _is_narrow(budget: Budget, used: int) -> bool:
+    return budget.downgrade_at < 100 and used * 100 >= budget.downgrade_at * budget.limit.most
+
+
+def _settle(taken: Sequence[tuple[LocalBudget, int]], record: Record | None) -> None:
+    for block, amount in taken:
+        if record is None:
+            block.give_back(amount)
+        else:
+            block.settle(amount, record)
+
+
+def _release(ledger: Ledger, span_id: str) -> None:
+    """Give back what a call reserved that will have no span."""
+    try:
+        ledger.store.limits.release(span_id, PATIENCE)
+    except StoreError:
+        _guard.report("tollbook.budgets.release")  # it is given back when the process ends
+
+
+def _exceeded(budget: Budget, holder: str, *, wanted: int | None = None, reason: str = "") -> BudgetExceeded:
+    limit = budget.limit
+    return BudgetExceeded(limit.name, unit=limit.unit, limit=limit.most, wanted=wanted, holder=holder, reason=reason)
+
+
+def _of_block(block: LocalBudget, wanted: int) -> BudgetExceeded:
+    limit = block.budget.limit
+    return BudgetExceeded(
+        limit.name, unit=limit.unit, limit=limit.most, spent=block.used, reserved=block.held, wanted=wanted
+    )
+
+
+def _of_refusal(refusal: Refusal) -> BudgetExceeded:
+    return BudgetExceeded(
+        refusal.limit.name,
+        unit=refusal.limit.unit,
+        limit=refusal.limit.most,
+        spent=refusal.spent,
+        reserved=refusal.reserved,
+        wanted=refusal.wanted,
+        holder=refusal.holder,
+        resets=refusal.resets,
+    )
+
+
+keeper = Keeper()
+"""The one of this process."""

@@ -1,0 +1,145 @@
+"""Limits in the ledger: what is left of them, asked and reserved by any process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tollbook.ledger import _owners
+from tollbook.ledger._writer import Writer
+
+if TYPE_CHECKING:
+    from tollbook.ledger._limits import Alert, Limit, Refusal, State, Want
+    from tollbook.ledger._store import Store
+
+_LONG = 10.0
+"""Seconds that what nobody waits for may take."""
+
+
+class _Full(Exception):  # noqa: N818 - inside only: it undoes the transaction
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+class Limiter:
+    """The limits of one ledger. Every method raises `StoreError` if the ledger can't be used."""
+
+    __slots__ = ("_owner", "_store", "_writer")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._writer = Writer(store.path)
+        self._owner: tuple[int, str] = (0, "")
+
+    def declare(self, limits: Iterable[Limit], *, timeout: float = _LONG) -> None:
+        """Watch `limits`, all or none; one of a name that is known takes its place."""
+        from tollbook.ledger import _limits
+
+        self._store.drain(timeout=timeout)
+        with self._writer.transaction(timeout) as database:
+            _limits.declare(database, limits)
+
+    def withdraw(self, name: str) -> bool:
+        """Forget the limit `name`, with all that was counted; whether there was one."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(_LONG) as database:
+            return _limits.withdraw(database, name)
+
+    def reset(self, name: str, holder: str | None = None) -> bool:
+        """Begin the limit's present window anew, for one holder or for all; whether there is such a limit."""
+        from tollbook.ledger import _limits
+
+        self._store.drain()
+        with self._writer.transaction(_LONG) as database:
+            return _limits.reset(database, name, holder, time.time_ns())
+
+    def reserve(self, span_id: str, wants: Sequence[Want], start: int, timeout: float) -> Refusal | None:
+        """Set aside what a call may come to, all or nothing; why not, if there is no room.
+
+        Args:
+            span_id: Of the call: stored with it, its span takes the reservation back.
+            wants: What is needed of each limit.
+            start: When the call starts, Unix nanoseconds.
+            timeout: Seconds to wait for other writers.
+        """
+        from tollbook.ledger import _limits
+
+        try:
+            with self._writer.transaction(timeout) as database:
+                refusal = _limits.reserve(database, bytes.fromhex(span_id), wants, start, self._name())
+                if refusal is not None:
+                    raise _Full(refusal)  # noqa: TRY301 - it undoes the transaction
+        except _Full as full:
+            return full.refusal
+        return None
+
+    def reserve_after_drain(self, span_id: str, wants: Sequence[Want], start: int, timeout: float) -> Refusal | None:
+        """As `reserve`, when all that was recorded until now is counted, and what dead processes held is given back."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(timeout) as database:
+            ended = _limits.ended_owners(database)
+        self._store.drain(timeout=timeout)
+        if ended:
+            with self._writer.transaction(timeout) as database:
+                _limits.release_ended(database, ended)
+        return self.reserve(span_id, wants, start, timeout)
+
+    def release(self, span_id: str, timeout: float) -> None:
+        """Give back what was reserved for a call that will have no span."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(timeout) as database:
+            _limits.release(database, bytes.fromhex(span_id))
+
+    def used(self, limit: Limit, holder: str, start: int) -> tuple[int, int]:
+        """What is spent and what is reserved in the window of `start` (Unix nanoseconds)."""
+        from tollbook.ledger import _limits
+
+        with self._store.reading() as database:
+            if database is None:
+                return 0, 0
+            return _limits.used(database, limit, holder, _limits.bucket_of(limit, start))
+
+    def limits(self) -> list[Limit]:
+        """All limits that are watched, by name."""
+        from tollbook.ledger import _limits
+
+        with self._store.reading() as database:
+            return [] if database is None else _limits.limits_of(database)
+
+    def states(self, now: int | None = None) -> list[State]:
+        """How much of each limit each holder has used up, in the windows of `now` (Unix nanoseconds)."""
+        from tollbook.ledger import _limits
+
+        with self._store.reading() as database:
+            return [] if database is None else _limits.states(database, time.time_ns() if now is None else now)
+
+    def alerts(self, *, undelivered: bool = False) -> list[Alert]:
+        """The thresholds that were crossed, the latest first."""
+        from tollbook.ledger import _limits
+
+        with self._store.reading() as database:
+            return [] if database is None else _limits.alerts(database, undelivered=undelivered)
+
+    def claim(self, alert: int) -> bool:
+        """Take it on this process to tell of an alert; False if another has."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(_LONG) as database:
+            return _limits.claim(database, alert)
+
+    def close(self) -> None:
+        """Close what is open; the next use opens it again."""
+        self._writer.close()
+
+    def _name(self) -> str:
+        import os
+
+        pid = os.getpid()
+        if self._owner[0] != pid:
+            self._owner = (pid, _owners.owner())
+        return self._owner[1]
