@@ -66,12 +66,17 @@ class Provider(NamedTuple):
     """A context manager that yields the model."""
 
 
+def parting(exchanges: list[Exchange]) -> list[Exchange]:
+    """The exchanges, each on a connection of its own: LangChain keeps its HTTP clients, and never closes them."""
+    return [exchange._replace(headers={**exchange.headers, "connection": "close"}) for exchange in exchanges]
+
+
 @contextmanager
 def chat_openai(wire: Wire, exchanges: list[Exchange] | None = None, **options: Any) -> Iterator[Any]:
     from langchain_openai import ChatOpenAI
 
     both = [*load("openai-chat-plain").exchanges, *load("openai-chat-stream").exchanges]
-    with wire.play(exchanges or both) as play:
+    with wire.play(parting(exchanges or both)) as play:
         given = {"model": "gpt-4o", "api_key": "not-a-key", "max_retries": 0, "stream_usage": True, **options}
         yield ChatOpenAI(base_url=play.url("api.openai.com", "/v1"), **given)
 
@@ -81,7 +86,7 @@ def chat_anthropic(wire: Wire, exchanges: list[Exchange] | None = None, **option
     from langchain_anthropic import ChatAnthropic
 
     both = [*load("anthropic-messages-plain").exchanges, *load("anthropic-messages-stream").exchanges]
-    with wire.play(exchanges or both) as play:
+    with wire.play(parting(exchanges or both)) as play:
         given = {"model": "claude-sonnet-4-6", "api_key": "not-a-key", "max_retries": 0, **options}
         yield ChatAnthropic(base_url=play.url("api.anthropic.com"), **given)
 

@@ -414,7 +414,7 @@ async def test_events_of_the_second_protocol(wire, autolog):
 def test_a_text_model_is_booked(wire, autolog):
     from langchain_openai import OpenAI
 
-    with wire.play("openai-completions") as play:
+    with wire.play(langchains.parting(load("openai-completions").exchanges)) as play:
         options = {"base_url": play.url("api.openai.com", "/v1"), "api_key": "x", "max_retries": 0, "cache": False}
         model = OpenAI(model="gpt-3.5-turbo-instruct", **options)
         model.invoke(ASK)
@@ -487,6 +487,14 @@ async def test_an_agent_of_ten_steps_shows_what_it_cost(way, wire, autolog):
     assert trace is not None
     total = sum((record.cost.total_usd for record in autolog.bills() if record.cost), Decimal(0))
     assert trace.info.total_cost == total
+    spans = {span.span_id: span for span in trace.data.spans}
+    top = spans[root.span_id]
+    assert top.get_attribute("agent.llm_calls") == 10
+    assert top.get_attribute("agent.total_tokens") == 10 * 150
+    assert top.inside.total_cost == total
+    nodes = [span for span in trace.data.spans if span.parent_id == root.span_id]
+    assert sum((span.inside.total_cost or 0 for span in nodes), Decimal(0)) == total, "every level agrees"
+    assert all(span.inside.total_cost is None for span in nodes if span.name.startswith("tools"))
     assert {record.trace_id for record in autolog.bills()} == {root.trace_id}
 
 
@@ -496,3 +504,59 @@ def _agent(model: Any, **more: Any) -> Any:
     except ImportError:
         from langgraph.prebuilt import create_react_agent as create_agent
     return create_agent(model, [langchains.add], name="adder", **more)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_retrieval_pipeline_books_its_embeddings_and_its_answer(way, wire, autolog):
+    """Documents and a question are embedded by one provider's SDK, and the answer is another call."""
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+    from langchain_openai import OpenAIEmbeddings
+
+    class Nearest(BaseRetriever):
+        embeddings: Any
+
+        def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+            assert self.embeddings.embed_query(query)
+            return [Document("one")]
+
+        async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+            assert await self.embeddings.aembed_query(query)
+            return [Document("one")]
+
+    with wire.play(langchains.parting(load("openai-embeddings").exchanges)) as play, chat_openai(wire) as model:
+        options = {"base_url": play.url("api.openai.com", "/v1"), "api_key": "x", "check_embedding_ctx_length": False}
+        embeddings = OpenAIEmbeddings(model="text-embedding-3-small", **options)
+        embeddings.embed_documents(["one"])
+        pipeline = {"text": Nearest(embeddings=embeddings)} | chain(model)
+        asking = getattr(pipeline, way)(ASK)
+        if way == "ainvoke":
+            await asking
+    bills = autolog.bills()
+    assert [record.operation for record in bills] == ["embeddings", "embeddings", "chat"]
+    assert {record.integration for record in bills} == {"openai"}
+    assert autolog.parents(bills[0]) == ["OpenAIEmbeddings"]
+    assert autolog.parents(bills[1])[:2] == ["OpenAIEmbeddings", "Nearest"]
+    assert autolog.named("Nearest").kind == "retriever"
+
+
+def test_embeddings_of_an_unpatched_provider_are_estimated_and_fakes_are_free(autolog):
+    from langchain_core.embeddings import Embeddings
+
+    class Own(Embeddings):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [[0.0] for _ in texts]
+
+        def embed_query(self, text: str) -> list[float]:
+            return self.embed_documents([text])[0]
+
+    class FakeOwn(Own):
+        def embed_query(self, text: str) -> list[float]:
+            return [0.0]
+
+    Own().embed_query("four and four are eight")
+    FakeOwn().embed_query("nothing")
+    record = autolog.one()
+    assert (record.name, record.operation, record.cost and record.cost.total) == ("Own", "embeddings", None)
+    assert record.usage is not None
+    assert record.usage.source == "estimated"

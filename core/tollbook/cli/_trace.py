@@ -24,6 +24,9 @@ _COLUMNS = (
     Column("status", style="red"),
 )
 
+_SUMMED = frozenset({"agent", "chain"})
+"""Kinds of spans that frameworks make, whose sums are shown in the tree."""
+
 
 def as_text(trace: Trace, screen: Screen) -> str:
     """The trace for a terminal: what it comes to, its spans as a tree, and what a reader should know of them."""
@@ -96,7 +99,9 @@ def _tokens(span: TraceSpan) -> list[str]:
 def _cost(span: TraceSpan, counts: bool) -> str:
     record = span.record
     if not record.bills:
-        return ""
+        # What it comes to with all that is inside, at the spans that were given to have that seen.
+        inside = span.inside.total_cost if record.kind in _SUMMED else None
+        return "" if inside is None else f"Σ {show(inside)}"
     if record.cost is None:
         return "unknown" if record.status == "ok" else "-"
     text = show(span.cost)
@@ -160,6 +165,8 @@ def _span(span: TraceSpan) -> dict[str, Any]:
         "usage_source": None if usage is None else usage.source,
         "estimated": [] if usage is None else list(usage.estimated),
         "cost_usd": plain(span.cost),
+        "inside_calls": span.inside.llm_calls,
+        "inside_cost_usd": plain(span.inside.total_cost),
         "cost_status": None if cost is None else cost.status,
         "assumptions": [] if cost is None else list(cost.assumptions),
         "flags": list(record.flags),

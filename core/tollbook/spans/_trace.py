@@ -11,14 +11,18 @@ from tollbook._money import to_usd
 from tollbook.spans import _attributes
 from tollbook.spans._record import Record
 
+_ROLLED_UP = ("agent.llm_calls", "agent.total_tokens", "agent.total_cost_usd")
+
 
 class TraceSpan:
     """One finished span of a trace."""
 
-    __slots__ = ("name", "record")
+    __slots__ = ("inside", "name", "record")
 
-    def __init__(self, record: Record, name: str) -> None:
+    def __init__(self, record: Record, name: str, inside: Sequence[Record] = ()) -> None:
         self.record = record
+        self.inside = TraceInfo(record.trace_id, inside)
+        """What the span comes to, with all that is inside it. Each paid call counts once."""
         self.name = name
         """The span's name; where several of a trace have the same one, with `_1`, `_2`, ... in order of their start."""
 
@@ -65,11 +69,25 @@ class TraceSpan:
     @property
     def attributes(self) -> dict[str, Any]:
         """All attributes, under the names of all tools that have one for it."""
-        return _attributes.attributes(self.record)
+        found = {} if self.record.kind == "llm" else {name: self._rolled_up(name) for name in _ROLLED_UP}
+        return {**{k: v for k, v in found.items() if v is not None}, **_attributes.attributes(self.record)}
 
     def get_attribute(self, name: str) -> Any:
-        """The value of attribute `name`, under any tool's name for it; None if it has none."""
-        return _attributes.get(self.record, name)
+        """The value of attribute `name`, under any tool's name for it; None if it has none.
+
+        `agent.llm_calls`, `agent.total_tokens` and `agent.total_cost_usd` are of the span and all that is inside it.
+        """
+        found = _attributes.get(self.record, name)
+        return self._rolled_up(name) if found is None and name in _ROLLED_UP else found
+
+    def _rolled_up(self, name: str) -> Any:
+        if name == "agent.llm_calls":
+            return self.inside.llm_calls
+        if name == "agent.total_tokens":
+            usage = self.inside.token_usage
+            return None if usage is None else usage["total_tokens"]
+        cost = self.inside.total_cost
+        return None if cost is None else float(cost)
 
     @property
     def llm_cost(self) -> dict[str, float] | None:
@@ -151,21 +169,36 @@ class Trace:
 
     def __init__(self, records: Sequence[Record]) -> None:
         ordered = sorted(records, key=lambda r: (r.start, r.span_id))
-        self.data = TraceData(_named(ordered))
-        self.info = TraceInfo(ordered[0].trace_id, billed(ordered))
+        counting = billed(ordered)
+        self.data = TraceData(_named(ordered, _inside(ordered, counting)))
+        self.info = TraceInfo(ordered[0].trace_id, counting)
 
     def __repr__(self) -> str:
         return f"<trace {self.info.trace_id} of {len(self.data.spans)} spans>"
 
 
-def _named(records: Sequence[Record]) -> list[TraceSpan]:
+def _inside(records: Sequence[Record], counting: Sequence[Record]) -> dict[str, list[Record]]:
+    """By span, which of those that count are that span or inside it."""
+    by_id = {r.span_id: r for r in records}
+    found: dict[str, list[Record]] = {}
+    for record in counting:
+        above: Record | None = record
+        seen: set[str] = set()
+        while above is not None and above.span_id not in seen:
+            seen.add(above.span_id)
+            found.setdefault(above.span_id, []).append(record)
+            above = by_id.get(above.parent_id or "")
+    return found
+
+
+def _named(records: Sequence[Record], inside: dict[str, list[Record]]) -> list[TraceSpan]:
     often = Counter(r.name for r in records)
     seen: Counter[str] = Counter()
     spans: list[TraceSpan] = []
     for record in records:
         seen[record.name] += 1
         name = f"{record.name}_{seen[record.name]}" if often[record.name] > 1 else record.name
-        spans.append(TraceSpan(record, name))
+        spans.append(TraceSpan(record, name, inside.get(record.span_id, ())))
     return spans
 
 
