@@ -99,6 +99,58 @@ def calls(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def budgets(folder: Path) -> list[dict[str, Any]]:
+    """What a budget adds to a metered call: none, one of a block of code, and one of the ledger that stops calls."""
+    import tollbook
+    from tollbook._instrument import Settings
+    from tollbook_integrations.openai import integration as facts
+
+    stub.install()
+    from tollbook_integrations._stainless import Stainless
+
+    meter = Stainless("stub_sdk", "stub", facts.endpoints, ask_hosts=("api.openai.com",))
+    tollbook.autolog(store=folder / "budgets.db", only=[])
+    meter.install(Settings())
+    client = stub.SyncAPIClient()
+    request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
+    number = 100
+
+    def work() -> None:
+        for _ in range(number):
+            client.request(dict, stub.Options("/chat/completions", request))
+
+    def in_block(**limit: Any) -> Callable[[], None]:
+        def inside() -> None:
+            with tollbook.budget(**limit):
+                work()
+
+        return inside
+
+    samples: dict[str, list[tuple[float, float]]] = {}
+    none: list[tuple[float, float]] = []
+    works = {
+        "block of code, calls": in_block(calls=10**6),
+        "block of code, USD with a ceiling": in_block(usd=1000, ceiling="0.01"),
+        "block of code, USD by the worst case": in_block(usd=1000),
+        "the ledger's, USD with a ceiling": work,
+    }
+    for round_ in range(ROUNDS + 2):
+        bare = _timed(work, tollbook.flush)
+        if round_ >= 2:
+            none.append(bare)
+        for name, each in works.items():
+            shared = name.startswith("the ledger")
+            if shared:
+                tollbook.set_budgets({"name": "all", "usd": 1_000_000, "ceiling": "0.01", "action": "stop"})
+            sample = _timed(each, tollbook.flush)
+            if shared:
+                tollbook.remove_budget("all")
+            if round_ >= 2:
+                samples.setdefault(name, []).append(sample)
+    meter.uninstall()
+    return [_row(f"budget: {name}", found, none, number) for name, found in samples.items()]
+
+
 def chunks(_: Path) -> list[dict[str, Any]]:
     """One streamed event, seen by the patched point."""
     import tollbook
@@ -309,6 +361,7 @@ def reports(folder: Path) -> list[dict[str, Any]]:
 
 MEASUREMENTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     "calls": calls,
+    "budgets": budgets,
     "chunks": chunks,
     "sdk": sdk,
     "start": start,

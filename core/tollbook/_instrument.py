@@ -129,7 +129,7 @@ def autolog(
         _configure(store, hash_users)
         for name in wanted:
             _guard.guarded(available[name].install)(settings)
-    if not wanted:
+    if not available:
         log.warning("tollbook found no integrations: is the package installed?")
 
 

@@ -63,17 +63,15 @@ class Keeper:
     def admit(self, call: Call, request: Request) -> str | None:
         """Another model to ask instead, or None; raises `BudgetExceeded` if the call must not be made."""
         blocks = active.get()
-        if not blocks and not self.budgets:
+        if not self.budgets and (not blocks or _fits(call, blocks)):
             return None
         return self._decide(call, request, blocks, PATIENCE)
 
     async def admit_async(self, call: Call, request: Request) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
         blocks = active.get()
-        if not blocks and not self.budgets:
-            return None
         if not self.budgets:
-            return self._decide(call, request, blocks, PATIENCE)
+            return None if not blocks or _fits(call, blocks) else self._decide(call, request, blocks, PATIENCE)
         try:
             return self._decide(call, request, blocks, 0.0)
         except _Busy:
@@ -204,6 +202,16 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     raise Refused(budget, _exceeded(budget, holder_of(budget.limit, record) or "", reason=reason))
 
 
+def _fits(call: Call, blocks: Sequence[LocalBudget]) -> bool:
+    """Whether the usual case applies, one block that takes the same for every call, and has room for this one."""
+    block = blocks[-1]
+    amount = block.fixed
+    if amount is None or len(blocks) > 1 or block.budget.downgrade_at < 100 or not block.take(amount):
+        return False
+    call.settle = block.settle_fixed
+    return True
+
+
 def _take(block: LocalBudget, amount: int) -> None:
     if not block.take(amount):
         raise Refused(block.budget, _of_block(block, amount))
@@ -219,10 +227,7 @@ def _is_narrow(budget: Budget, used: int) -> bool:
 
 def _settle(taken: Sequence[tuple[LocalBudget, int]], record: Record | None) -> None:
     for block, amount in taken:
-        if record is None:
-            block.give_back(amount)
-        else:
-            block.settle(amount, record)
+        block.settle(amount, record)
 
 
 def _release(ledger: Ledger, span_id: str) -> None:

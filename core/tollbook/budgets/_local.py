@@ -6,11 +6,18 @@ import threading
 from contextvars import ContextVar, Token
 from decimal import Decimal
 from types import TracebackType
+from typing import Any
 
+import msgspec
+
+from tollbook import _guard
 from tollbook._money import to_usd
 from tollbook.budgets._budget import Budget
 from tollbook.ledger import amount_of
-from tollbook.spans import Record
+from tollbook.spans import Record, complete
+
+_MANY = 1000
+"""Calls that are kept until they are reckoned, at most."""
 
 active: ContextVar[tuple[LocalBudget, ...]] = ContextVar("tollbook_budgets", default=())
 """The blocks that this code is in, the outermost first."""
@@ -22,7 +29,7 @@ class LocalBudget:
     Its calls are counted as they end, whichever thread or task of the block makes them.
     """
 
-    __slots__ = ("_lock", "_tokens", "budget", "calls", "held", "unpriced", "used")
+    __slots__ = ("_ended", "_lock", "_tokens", "budget", "calls_ended", "calls_unpriced", "fixed", "held", "used")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -30,25 +37,43 @@ class LocalBudget:
         """By calls that have ended, in whole units of the limit: pico-dollars, tokens or calls."""
         self.held = 0
         """For calls that are under way, at the most that they may come to."""
-        self.calls = 0
-        self.unpriced = 0
-        """Calls whose cost is not known, and is in no sum."""
+        self.calls_ended = 0
+        self.calls_unpriced = 0
+        self.fixed = 1 if budget.limit.unit == "calls" else budget.ceiling
+        """What every call is taken to need; None: each what its request says."""
+        self._ended: list[tuple[int, Record, str | None, dict[str, Any] | None]] = []
+        """Calls that have ended and are not reckoned yet: what was taken for them, and what they reported."""
         self._lock = threading.Lock()
         self._tokens: list[Token[tuple[LocalBudget, ...]]] = []
 
     @property
     def spent(self) -> Decimal | int:
         """By calls that have ended, in USD, tokens or calls."""
+        self._all()
         return self._said(self.used)
+
+    @property
+    def calls(self) -> int:
+        """Calls that have ended."""
+        self._all()
+        return self.calls_ended
+
+    @property
+    def unpriced(self) -> int:
+        """Of these, those whose cost is not known, and is in no sum."""
+        self._all()
+        return self.calls_unpriced
 
     @property
     def reserved(self) -> Decimal | int:
         """For calls that are under way, at the most that they may come to, in USD, tokens or calls."""
+        self._all()
         return self._said(self.held)
 
     @property
     def remaining(self) -> Decimal | int:
         """What is left, in USD, tokens or calls; below zero if calls took more than they could."""
+        self._all()
         return self._said(self.budget.limit.most - self.used - self.held)
 
     def _said(self, amount: int) -> Decimal | int:
@@ -56,9 +81,13 @@ class LocalBudget:
 
     def take(self, amount: int) -> bool:
         """Reserve `amount`, if there is room for it."""
+        most = self.budget.limit.most
         with self._lock:
-            if self.used + self.held + amount > self.budget.limit.most:
-                return False
+            if self.used + self.held + amount > most:
+                # What calls took that have ended is only reckoned now: most blocks never come near their limit.
+                self._reckon()
+                if self.used + self.held + amount > most:
+                    return False
             self.held += amount
             return True
 
@@ -67,14 +96,33 @@ class LocalBudget:
         with self._lock:
             self.held -= amount
 
-    def settle(self, amount: int, record: Record) -> None:
-        """Put what the call took in place of what was reserved for it."""
-        took = amount_of(self.budget.limit, record)
+    def settle(self, amount: int, record: Record | None) -> None:
+        """A call for which `amount` was taken has ended: with its record, or with None if it was none."""
         with self._lock:
+            if record is None:
+                self.held -= amount
+                return
+            self._ended.append((amount, record, record.convention, record.raw))
+            if len(self._ended) >= _MANY:
+                self._reckon()
+
+    def settle_fixed(self, record: Record | None) -> None:
+        """As `settle`, for what every call takes."""
+        self.settle(self.fixed or 0, record)
+
+    def _reckon(self) -> None:
+        """Put what calls took that have ended in place of what was reserved for them."""
+        ended, self._ended = self._ended, []
+        for amount, record, convention, raw in ended:
             self.held -= amount
+            self.calls_ended += 1
+            took = _guard.guarded(_took)(self.budget, record, convention, raw)
             self.used += took or 0
-            self.calls += 1
-            self.unpriced += took is None
+            self.calls_unpriced += took is None
+
+    def _all(self) -> None:
+        with self._lock:
+            self._reckon()
 
     def __enter__(self) -> LocalBudget:
         self._tokens.append(active.set((*active.get(), self)))
@@ -90,3 +138,12 @@ class LocalBudget:
 
     def __repr__(self) -> str:
         return f"<budget {self.budget.name!r}: {self.remaining} left>"
+
+
+def _took(budget: Budget, record: Record, convention: str | None, raw: dict[str, Any] | None) -> int | None:
+    """What a call took of `budget`, whose usage may still be as it was reported."""
+    if raw is None or convention is None or budget.limit.unit == "calls":
+        return amount_of(budget.limit, record)
+    copy = msgspec.structs.replace(record, raw=raw, convention=convention, usage=None, cost=None)
+    complete(copy)
+    return amount_of(budget.limit, copy)

@@ -67,7 +67,8 @@ class Call:
     failed: str | None = None
     """The provider's word for why it failed to answer, where the answer says so."""
     settle: Callable[[Record | None], None] | None = None
-    """Told of the record when the call has ended, or of None if there will be none."""
+    """Told of the record when the call has ended, or of None if there will be none. It must not raise, and may find the
+    usage still to be read."""
     undo: Callable[[], None] | None = None
     """Gives back what was reserved for the call in the ledger, if no record of this identity will do it."""
     stop: Exception | None = None
@@ -152,7 +153,7 @@ class Call:
         open_streams.pop(id(self), None)
         self._undo()
         if self.settle is not None:
-            _guard.guarded(self.settle)(None)
+            self.settle(None)
 
     def _undo(self) -> None:
         undo, self.undo = self.undo, None
@@ -185,9 +186,11 @@ class Call:
             record.context = {**(record.context or {}), "service_tier": str(self.tier)}
         raw = self.raw
         whole = self.complete or not record.stream
-        if raw is None or not whole or self.tools or self.settle or not defer(record, self.convention, raw):
+        if raw is None or not whole or self.tools or not defer(record, self.convention, raw):
             self._use(record, raw, whole)
         self.request = None
+        if self.settle is not None:
+            self.settle(record)
         _sink.last_trace_id = record.trace_id
         if _joins.on or _sink.observer is not None:
             self._tell(record)
@@ -211,8 +214,6 @@ class Call:
             if self.tools:
                 used.quantities = {**self.tools, **used.quantities}
             price(record, used, self.convention, raw)
-        if self.settle is not None:
-            _guard.guarded(self.settle)(record)
 
     def _without_report(self, reported: Usage | None) -> Usage | None:
         """The usage of a call whose answer gave none, or was cut before its end."""

@@ -1,0 +1,314 @@
+"""Budgets as they are written, told of, and shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import tollbook
+from tollbook import _runtime, _salt
+from tollbook._money import PICO
+from tollbook.budgets import _alerts, budget_from, load_budgets, short
+from tollbook.cli import main
+from tollbook.ledger import EACH
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path) -> Iterator[Path]:
+    _runtime.configure(tmp_path / "ledger.db")
+    yield tmp_path / "ledger.db"
+    _runtime.stop()
+
+
+def spend(usd: str, **attribution: str) -> None:
+    with tollbook.attribute(**attribution):  # type: ignore[arg-type]
+        tollbook.record(model="m", provider="p", usage={"input_tokens": 1, "output_tokens": 1}, cost=usd)
+
+
+# ---- as they are written -------------------------------------------------------------------------------------
+
+FILE = """\
+per_user_daily = 50.00
+per_call_max = 1
+
+[[budget]]
+name = "search"
+scope = { feature = "search", "tag.plan" = "*" }
+window = "30d"
+tokens = 1_000_000
+thresholds = [90]
+"""
+
+
+def test_a_file_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "budgets.toml"
+    path.write_text(FILE)
+    search, user, call = load_budgets(path)
+    assert (search.limit.where, search.limit.window, search.limit.most, search.limit.thresholds, search.action) == (
+        {"feature": "search", "plan": EACH},
+        "720h",
+        1_000_000,
+        (90,),
+        "warn",
+    )
+    assert (user.limit.where, user.limit.window, user.limit.most) == ({"user": EACH}, "day", 50 * PICO)
+    assert (call.limit.where, call.limit.window, call.limit.most) == ({}, "call", PICO)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "window"),
+    [
+        ("per_call_max", {}, "call"),
+        ("per_session_max", {"session": EACH}, "lifetime"),
+        ("per_user_daily", {"user": EACH}, "day"),
+        ("org_daily", {"org": EACH}, "day"),
+        ("global_monthly", {}, "month"),
+    ],
+)
+def test_the_short_forms_mean_what_they_say(name: str, where: dict[str, str], window: str) -> None:
+    table = short(name, 1.00)
+    assert table is not None
+    budget, problems = budget_from(table, "code")
+    assert budget is not None
+    assert not problems
+    assert (budget.limit.where, budget.limit.window, budget.limit.most, budget.name) == (where, window, PICO, name)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "expected"),
+    [
+        ("usd = -1", "usd", "above 0"),
+        ("usd = 1e12", "usd", "up to 4,000,000"),
+        ('usd = "much"', "usd", "above 0"),
+        ("usd = 1\ntokens = 5", "usd", "one of usd, tokens and calls"),
+        ("tokens = 1.5", "tokens", "a whole number"),
+        ("usd = 1\nscope = {}", "scope", "not empty"),
+        ('usd = 1\nscope = "planet"', "scope", "one of"),
+        ('usd = 1\nscope = { feature = "" }', "scope", "for feature"),
+        ('usd = 1\nwindow = "fortnight"', "window", "one of"),
+        ('usd = 1\nzone = "Mars/Olympus"', "zone", "an IANA name"),
+        ("usd = 1\nthresholds = [0]", "thresholds", "percents"),
+        ('usd = 1\naction = "explode"', "action", "one of warn"),
+        ('usd = 1\naction = "downgrade"', "downgrade", "a table of models"),
+        ('usd = 1\naction = "webhook"', "webhook", "the address"),
+        ('usd = 1\nwebhook = "ftp://x"', "webhook", "https://"),
+        ("usd = 1\nlimitt = 3", "limitt", "no such field"),
+        ('usd = 1\non_unpriced = "maybe"', "on_unpriced", "stop, allow"),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_field_and_nothing_is_taken(
+    tmp_path: Path, line: str, field: str, expected: str
+) -> None:
+    path = tmp_path / "budgets.toml"
+    path.write_text(f'[[budget]]\nname = "good"\nusd = 5\n\n[[budget]]\nname = "bad"\n{line}\n')
+    with pytest.raises(tollbook.BudgetError) as caught:
+        tollbook.set_budgets(path)
+    [problem] = [each for each in caught.value.problems if each.field == field]
+    assert expected in problem.expected
+    assert problem.line >= 5
+    assert f"{path}:{problem.line}" in str(caught.value)
+    assert _runtime.store().limits.limits() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[budget]", "expected TOML"),
+        ("per_dog_daily = 1", "no such field"),
+        ('budget = "x"', "expected [[budget]]"),
+        ('[[budget]]\nname="a"\nusd=1\n[[budget]]\nname="a"\nusd=2', "a name of its own"),
+    ],
+)
+def test_a_file_that_is_no_list_of_budgets_says_so(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "budgets.toml"
+    path.write_text(text)
+    with pytest.raises(tollbook.BudgetError, match=expected.replace("[", r"\[")):
+        load_budgets(path)
+
+
+@pytest.mark.parametrize("given", [{}, {"usd": 1, "calls": 1}, {"usd": 0}, {"usd": 1, "action": "warn"}])
+def test_a_block_needs_exactly_one_limit_that_makes_sense(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"usd|action"):
+        tollbook.budget(**given)
+
+
+def test_a_user_in_a_scope_is_kept_by_pseudonym() -> None:
+    [budget] = load_budgets({"name": "ada", "usd": 1, "scope": {"user": "ada@example.org"}})
+    assert budget.limit.where == {"user": _salt.pseudonym("ada@example.org")}
+
+
+@pytest.mark.parametrize("limit", [None, 50])
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "no-such-model"])
+@pytest.mark.parametrize("texts", [[""], ["Hello"], ["Hello", "x" * 5000, "ä€" * 300]])
+def test_the_quick_bound_is_never_below_the_careful_one(limit: int | None, model: str, texts: list[str]) -> None:
+    from tollbook._estimate import worst_case
+    from tollbook.budgets._worst import worst
+
+    provider = "anthropic" if "claude" in model else "openai"
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text} for text in texts]}
+    if limit is not None:
+        body["max_tokens"] = limit
+    careful = worst_case(provider, model, body)
+    quick = worst("usd", provider, model, body)
+    if careful is None:
+        assert quick is None
+    else:
+        assert quick is not None
+        assert careful <= quick <= careful * 4
+
+
+# ---- told of -------------------------------------------------------------------------------------------------
+
+
+def test_a_callback_gets_each_threshold_once(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Any] = []
+    tollbook.set_budgets({"name": "daily", "usd": "1.00", "action": "callback"}, callback=told.append)
+    for usd in ("0.40", "0.15", "0.10", "0.30", "0.30"):
+        spend(usd)
+        tollbook.flush()
+    assert [(alert.threshold, alert.spent, alert.limit) for alert in told] == [
+        (50, "0.55", "1"),
+        (80, "0.95", "1"),
+        (100, "1.25", "1"),
+    ]
+    assert "budget 'daily' is past 50%: $0.55 of $1.00" in caplog.text
+
+
+def test_a_callback_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tollbook import _guard
+
+    monkeypatch.setattr(_guard, "reraise", False)
+    tollbook.set_budgets({"name": "x", "calls": 1, "action": "callback"}, callback=lambda _: 1 / 0)
+    spend("1")
+    assert tollbook.flush()
+
+
+class Hook(BaseHTTPRequestHandler):
+    got: list[tuple[bytes, dict[str, str]]]
+    answers: list[int]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).got.append((body, {key.lower(): value for key, value in self.headers.items()}))
+        self.send_response(type(self).answers.pop(0) if type(self).answers else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, type[Hook]]]:
+    kind = type("Hooked", (Hook,), {"got": [], "answers": []})
+    server = HTTPServer(("127.0.0.1", 0), kind)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/costs", kind
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_webhook_gets_a_signed_post(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, kind = hook
+    monkeypatch.setenv("HOOK_KEY", "secret")
+    tollbook.set_budgets(
+        {"name": "w", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url, "secret": "HOOK_KEY"}
+    )
+    spend("2")
+    tollbook.flush()
+    assert _alerts.wait()
+    [(body, headers)] = kind.got
+    said = json.loads(body)
+    assert (said["type"], said["budget"], said["threshold"], said["spent"]) == ("tollbook.budget.alert", "w", 100, "2")
+    signed = headers["tollbook-timestamp"].encode() + b"." + body
+    assert headers["tollbook-signature"] == "sha256=" + hmac.new(b"secret", signed, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(("answers", "posts"), [([503, 500, 200], 3), ([503, 500, 502, 200], 3), ([404, 200], 1)])
+def test_a_webhook_is_tried_again_where_that_may_help(
+    hook: Any, monkeypatch: pytest.MonkeyPatch, answers: list[int], posts: int
+) -> None:
+    url, kind = hook
+    kind.answers = answers
+    monkeypatch.setattr(_alerts, "_PAUSES", (0.0, 0.0))
+    tollbook.set_budgets({"name": "w", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url})
+    spend("2")
+    tollbook.flush()
+    assert _alerts.wait()
+    assert len(kind.got) == posts
+
+
+def test_another_program_finds_the_budgets_of_the_ledger(store: Path) -> None:
+    tollbook.set_budgets([{"name": "warns", "usd": 1}, {"name": "stops", "calls": 1, "action": "stop"}])
+    from tollbook.budgets import budgets, keeper
+    from tollbook.spans import _gate
+
+    _runtime.stop()
+    assert _gate.gate is None
+    assert keeper.budgets == ()
+    _runtime.configure(store)
+    assert set(budgets()) == {"warns", "stops"}
+    assert [budget.name for budget in keeper.budgets] == ["stops"]
+    assert _gate.gate is keeper
+    tollbook.remove_budget("warns")
+    tollbook.remove_budget("stops")
+    assert not store.with_name("ledger.db.budgets").exists()
+
+
+# ---- shown ---------------------------------------------------------------------------------------------------
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, ["budget", *arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_the_command_line_sets_shows_checks_and_removes(store: Path) -> None:
+    at = ("--store", str(store))
+    said("set", "each user", "--usd", "1", "--scope", "user", "--window", "day", "--threshold", "100", *at)
+    spend("0.60", user="ada")
+    spend("0.20", user="bob")
+    [ada, bob] = json.loads(said("status", "--json", *at))
+    assert (ada["spent"], ada["percent"], bob["spent"], ada["limit"]) == ("0.6", 60.0, "0.2", "1")
+    assert ada["holder"] == _salt.pseudonym("ada")
+    assert "All is within budget" in said("check", *at)
+    spend("0.60", user="ada")
+    [over] = json.loads(said("check", "each user", "--json", *at, code=2))
+    assert over["spent"] == "1.2"
+    assert json.loads(said("alerts", "--json", *at))[0]["threshold"] == 100
+    said("reset", "each user", *at)
+    said("check", *at)
+    assert "each user" in said("list", *at)
+    said("remove", "each user", *at)
+    assert "There are no budgets" in said("list", *at)
+    said("remove", "each user", *at, code=1)
+    said("status", "nobody", *at, code=1)
+    said("set", "x", "--usd", "-1", *at, code=2)
+    said("set", "x.toml", "--usd", "1", *at, code=2)
+
+
+def test_a_forecast_is_made_when_enough_of_the_window_has_passed(store: Path) -> None:
+    from tollbook.budgets import budget_status
+
+    tollbook.set_budgets({"name": "m", "usd": 100, "window": "month", "zone": "UTC"})
+    spend("1")
+    opened = _runtime.store()
+    [state] = opened.limits.states()
+    assert state.resets is not None
+    length = state.resets - state.bucket
+    [half] = budget_status(opened, state.bucket + length // 2)
+    [young] = budget_status(opened, state.bucket + length // 100)
+    assert half.forecast is not None
+    assert float(half.forecast) == pytest.approx(2.0)
+    assert young.forecast is None
