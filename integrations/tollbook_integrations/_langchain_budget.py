@@ -66,7 +66,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any]):
         """Say what the limit is, and what happens on the way there.
 
         Args:
-            budget: What one run may cost in USD, or a budget of your own.
+            budget: What one run may cost in USD; or a `tollbook.budget(...)`; or a budget of the ledger, as
+                `tollbook.budgets.LedgerBudget(name)`; or anything else with such a `state`.
             warn_at: The share of the limit from which on the log says so, once per run.
             model: The cheaper model; None: the run keeps its own.
             downgrade_at: The share of the limit from which on the cheaper model is asked.

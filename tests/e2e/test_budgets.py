@@ -166,20 +166,57 @@ def test_the_program_is_asked_where_it_wants_to_be(wire: Wire, meter: Any) -> No
     assert [r.flags for r in meter.records()] == [(), ("beyond_budget",)]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+async def test_a_stream_is_cut_where_the_budget_ends_only_if_that_is_asked_for(
+    wire: Wire, meter: Any, asynchronous: bool
+) -> None:
+    """What a call may come to is said to be little, and its text brings more."""
+    meter.on()
+
+    async def pieces(**how: Any) -> int:
+        got = 0
+        with tollbook.budget(tokens=40, ceiling=1, **how):
+            stream = client.chat.completions.create(**CHAT, stream=True)
+            if asynchronous:
+                async for _ in await stream:
+                    got += 1
+            else:
+                for _ in stream:
+                    got += 1
+        return got
+
+    exchange = load("openai-chat-stream").exchanges
+    with wire.play(exchange) as play:
+        client = openai_client(play, asynchronous)
+        whole = await pieces()
+        with pytest.raises(tollbook.BudgetExceeded, match="cut"):
+            await pieces(on_stream="stop")
+        closed = client.close()
+        if asynchronous:
+            await closed
+    first, cut = meter.records()
+    assert whole > 3
+    assert (first.status, cut.status, cut.error) == ("ok", "error", "BudgetExceeded")
+    assert cut.usage is not None
+
+
 def test_a_budget_of_the_ledger_holds_across_its_window_and_says_when_it_begins_anew(wire: Wire, meter: Any) -> None:
     meter.on()
     tollbook.set_budgets({"name": "daily", "calls": 2, "window": "day", "zone": "UTC", "action": "stop"})
     exchanges = [*load("openai-chat-plain").exchanges, *load("anthropic-messages-plain").exchanges]
     with wire.play(exchanges) as play:
-        openai_client(play, False).chat.completions.create(**CHAT)
-        anthropic_client(play, False).messages.create(**MESSAGE)
-        with pytest.raises(tollbook.BudgetExceeded) as caught:
-            openai_client(play, False).chat.completions.create(**CHAT)
+        with anthropic_client(play, False) as client:
+            client.messages.create(**MESSAGE)
+        with openai_client(play, False) as client:
+            client.chat.completions.create(**CHAT)
+        with pytest.raises(tollbook.BudgetExceeded) as caught, openai_client(play, False) as client:
+            client.chat.completions.create(**CHAT)
         assert requests(play) == 2
         assert caught.value.resets_at is not None
         assert states() == {"daily": ("", 2, 0)}
         assert tollbook.remove_budget("daily")
-        openai_client(play, False).chat.completions.create(**CHAT)
+        with openai_client(play, False) as client:
+            client.chat.completions.create(**CHAT)
 
 
 def test_each_user_has_a_share_of_its_own(wire: Wire, meter: Any) -> None:
@@ -278,8 +315,8 @@ def test_eight_threads_in_four_processes_admit_what_fits_and_no_more(wire: Wire,
             worker.stdout.close()
         assert said == ["stopped\n"] * 29
         assert requests(play) == 3
-    with wire.play("openai-chat-plain") as play:
-        openai_client(play, False).chat.completions.create(**CHAT)  # what the dead held has come back
+    with wire.play("openai-chat-plain") as play, openai_client(play, False) as client:
+        client.chat.completions.create(**CHAT)  # what the dead held has come back
     tollbook.flush()
     [state] = _runtime.store().limits.states()
     assert (state.calls, state.reserved) == (1, 0)

@@ -265,6 +265,25 @@ def test_another_program_finds_the_budgets_of_the_ledger(store: Path) -> None:
     assert not store.with_name("ledger.db.budgets").exists()
 
 
+def test_a_budget_can_be_asked_how_it_stands() -> None:
+    from tollbook.budgets import LedgerBudget
+
+    tollbook.set_budgets([{"name": "users", "usd": 5, "scope": "user"}, {"name": "calls", "calls": 5}])
+    spend("2", user="ada")
+    tollbook.flush()
+    with tollbook.attribute(user="ada"):
+        assert [str(each) for each in LedgerBudget("users").state()] == ["2.000000000000", "5.000000000000"]
+    with tollbook.attribute(user="bob"):
+        assert LedgerBudget("users").state()[0] == 0
+    assert LedgerBudget("users").state()[0] == 0
+    for name in ("calls", "none"):
+        with pytest.raises(ValueError, match=name):
+            LedgerBudget(name).state()
+    assert tollbook.budget(usd=3).state() == (0, 3)
+    with pytest.raises(ValueError, match="counts calls"):
+        tollbook.budget(calls=3).state()
+
+
 # ---- shown ---------------------------------------------------------------------------------------------------
 
 

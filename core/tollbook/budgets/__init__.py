@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tollbook.budgets._keeper import Question, keeper
     from tollbook.budgets._local import LocalBudget
     from tollbook.budgets._parse import budget_from, short
+    from tollbook.budgets._shared import LedgerBudget
     from tollbook.budgets._status import BudgetStatus, budget_status, scope_of, window_of
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "BudgetError",
     "BudgetExceeded",
     "BudgetStatus",
+    "LedgerBudget",
     "LocalBudget",
     "Question",
     "Source",
@@ -57,5 +59,6 @@ __getattr__ = lazily(
     _keeper="Question keeper",
     _local="LocalBudget",
     _parse="budget_from short",
+    _shared="LedgerBudget",
     _status="BudgetStatus budget_status scope_of window_of",
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook import _guard
 from tollbook.budgets._budget import Budget
+from tollbook.budgets._cut import cut_at
 from tollbook.budgets._exceeded import BudgetExceeded
 from tollbook.budgets._local import LocalBudget, active
 from tollbook.budgets._worst import worst
@@ -118,11 +119,14 @@ class Keeper:
                 amount = _amount(block.budget, call, request)
                 _take(block, amount)
                 taken.append((block, amount))
+                if call.record.stream and block.budget.on_stream == "stop" and block.budget.limit.unit != "calls":
+                    room = block.budget.limit.most - block.used - block.held + amount
+                    _guard.guarded(cut_at)(call, block.budget, room, request)
                 if _is_narrow(block.budget, block.used + block.held - amount):
                     narrow = block.budget
             wants = self._wants(call, request)
             if wants:
-                narrow = self._reserve_in_ledger(call, wants, patience) or narrow
+                narrow = self._reserve_in_ledger(call, wants, request, patience) or narrow
         except BaseException:
             for block, amount in taken:
                 block.give_back(amount)
@@ -144,7 +148,9 @@ class Keeper:
                 raise Refused(budget, _exceeded(budget, holder, wanted=amount))
         return wants
 
-    def _reserve_in_ledger(self, call: Call, wants: list[tuple[Budget, Want]], patience: float) -> Budget | None:
+    def _reserve_in_ledger(
+        self, call: Call, wants: list[tuple[Budget, Want]], request: Request, patience: float
+    ) -> Budget | None:
         assert self.ledger is not None
         record = call.record
         try:
@@ -166,12 +172,17 @@ class Keeper:
             budget = next(budget for budget, _ in wants if budget.limit is refusal.limit)
             raise Refused(budget, _of_refusal(refusal))
         call.undo = partial(_release, ledger, record.span_id)
+        narrow: Budget | None = None
         for budget, want in wants:
-            if budget.downgrade_at < 100 and budget.downgrade:
-                spent, reserved = ledger.store.limits.used(budget.limit, want.holder, record.start)
-                if _is_narrow(budget, spent + reserved - want.amount):
-                    return budget
-        return None
+            cuts = record.stream and budget.on_stream == "stop" and budget.limit.unit != "calls"
+            if not cuts and (budget.downgrade_at == 100 or not budget.downgrade):
+                continue
+            used = sum(ledger.store.limits.used(budget.limit, want.holder, record.start)) - want.amount
+            if cuts:
+                _guard.guarded(cut_at)(call, budget, budget.limit.most - used, request)
+            if _is_narrow(budget, used):
+                narrow = budget
+        return narrow
 
 
 class _Busy(Exception):  # noqa: N818 - inside only
@@ -206,7 +217,9 @@ def _fits(call: Call, blocks: Sequence[LocalBudget]) -> bool:
     """Whether the usual case applies, one block that takes the same for every call, and has room for this one."""
     block = blocks[-1]
     amount = block.fixed
-    if amount is None or len(blocks) > 1 or block.budget.downgrade_at < 100 or not block.take(amount):
+    if amount is None or len(blocks) > 1 or block.budget.downgrade_at < 100 or block.budget.on_stream == "stop":
+        return False
+    if not block.take(amount):
         return False
     call.settle = block.settle_fixed
     return True

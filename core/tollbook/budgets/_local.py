@@ -79,6 +79,17 @@ class LocalBudget:
     def _said(self, amount: int) -> Decimal | int:
         return to_usd(amount) if self.budget.limit.unit == "usd" else amount
 
+    def state(self) -> tuple[Decimal, Decimal]:
+        """What is spent, and the limit, in USD: as middleware asks.
+
+        Raises:
+            ValueError: The limit is none of money.
+        """
+        if self.budget.limit.unit != "usd":
+            raise ValueError(f"the budget {self.budget.name!r} counts {self.budget.limit.unit}, not money")
+        self._all()
+        return to_usd(self.used), to_usd(self.budget.limit.most)
+
     def take(self, amount: int) -> bool:
         """Reserve `amount`, if there is room for it."""
         most = self.budget.limit.most

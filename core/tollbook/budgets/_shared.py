@@ -1,0 +1,42 @@
+"""A budget of the ledger, as something to ask how it stands: for middleware that looks before it leaps."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+from tollbook._money import to_usd
+from tollbook.budgets._active import budgets
+from tollbook.budgets._keeper import keeper
+from tollbook.ledger import holder_of
+from tollbook.spans import Record, current_attribution
+
+
+class LedgerBudget:
+    """The budget of this name that holds in this process, whoever set it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def state(self) -> tuple[Decimal, Decimal]:
+        """What is spent or reserved of the share that is asked for here (of this user, ...), and the limit, in USD.
+
+        Calls count when they are stored, within about a second of their end.
+
+        Raises:
+            ValueError: There is no such budget, or its limit is none of money.
+            StoreError: The ledger can't be read.
+        """
+        found = budgets().get(self.name)
+        if found is None or keeper.ledger is None:
+            raise ValueError(f"no budget {self.name!r} holds here: set it, then call tollbook.autolog()")
+        limit = found.limit
+        if limit.unit != "usd":
+            raise ValueError(f"the budget {self.name!r} counts {limit.unit}, not money")
+        here = Record(trace_id="", span_id="", attribution=current_attribution() or None)
+        holder = holder_of(limit, here)
+        if holder is None:
+            return Decimal(0), to_usd(limit.most)
+        return to_usd(sum(keeper.ledger().store.limits.used(limit, holder, time.time_ns()))), to_usd(limit.most)
