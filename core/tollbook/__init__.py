@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
-    from tollbook._runtime import flush, get_last_active_trace_id, get_trace, remove_budget, reprice, set_budgets
+    from tollbook._runtime import (
+        flush,
+        get_last_active_trace_id,
+        get_session,
+        get_trace,
+        remove_budget,
+        reprice,
+        set_budgets,
+    )
     from tollbook.budgets import BudgetAlert, BudgetError, BudgetExceeded, budget
     from tollbook.pricing import add_prices
     from tollbook.spans import (
+        Session,
         Span,
         Trace,
         attribute,
@@ -43,6 +52,7 @@ __all__ = [
     "CostResult",
     "Estimate",
     "Price",
+    "Session",
     "Span",
     "Trace",
     "Usage",
@@ -58,6 +68,7 @@ __all__ = [
     "flush",
     "get_current_active_span",
     "get_last_active_trace_id",
+    "get_session",
     "get_trace",
     "price",
     "propagate",
@@ -75,12 +86,12 @@ __getattr__ = lazily(
     __name__,
     _estimate="Estimate estimate",
     _instrument="autolog",
-    _runtime="flush get_last_active_trace_id get_trace remove_budget reprice set_budgets",
+    _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",
     _prices="CostResult Price cost price",
     budgets="BudgetAlert BudgetError BudgetExceeded budget",
     pricing="add_prices",
-    spans="Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span propagate "
-    "record span start_span trace",
+    spans="Session Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span "
+    "propagate record span start_span trace",
     usage="Usage",
 )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tollbook.budgets import Budget, Source
     from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
-    from tollbook.spans import Trace
+    from tollbook.spans import Session, Trace
 
 log = logging.getLogger("tollbook")
 
@@ -260,8 +260,21 @@ def get_trace(trace_id: str | None) -> Trace | None:
 
     if trace_id is None:
         return None
-    records = store().trace(trace_id)
-    return Trace(records) if records else None
+    opened = store()
+    records = opened.trace(trace_id)
+    return Trace(records, opened) if records else None
+
+
+def get_session(session_id: str) -> Session | None:
+    """What was booked to this session (`attribute(session=...)`), in all its traces; None if nothing was.
+
+    Args:
+        session_id: As it was given.
+
+    Raises:
+        StoreError: The ledger can't be read.
+    """
+    return store().session(session_id)
 
 
 def reprice(

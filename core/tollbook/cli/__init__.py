@@ -43,7 +43,8 @@ def main() -> None:
 _BY = """What to group by: one or several names, separated by commas, or the option again.
 provider, model, request_model, response_model, operation, integration, kind, status, error, stream, tier (of
 service), priced and source (how the cost and the usage are known); one of hour, day and month; feature, agent,
-user, org, session, key and tag.NAME, for what the program booked to; trace, name (of the span) and attribute.NAME."""
+user, org, session, key and tag.NAME, for what the program booked to; trace, run (a trace with an agent), name (of
+the span) and attribute.NAME."""
 
 
 @main.command(cls=Command)
@@ -142,7 +143,7 @@ def trace(trace_id: str, form: str | None, store: str | None) -> None:
     from tollbook.spans import Trace
 
     opened = open_ledger(store)
-    whole = Trace(opened.trace(_find(opened, trace_id)))
+    whole = Trace(opened.trace(_find(opened, trace_id)), opened)
     if form == "json":
         from tollbook.cli._trace import as_json
 

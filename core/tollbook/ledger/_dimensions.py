@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TIMES = ("hour", "day", "month")
 OF_SERIES = (*_rows.SERIES, "model")
-OF_SPANS = (*DIMENSIONS, "tag.NAME", "trace", "name", "attribute.NAME")
+OF_SPANS = (*DIMENSIONS, "tag.NAME", "run", "trace", "name", "attribute.NAME")
 
 Where = Mapping[str, str | bool | Sequence[str | None] | None]
 """What must hold, by dimension: a value, or several of which one must hold. None is "not known"."""
@@ -56,12 +56,15 @@ def of_booking(name: str) -> str | None:
     return (rest or None) if kind == "tag" else ATTRIBUTES.get(rest) if kind == "attribute" else None
 
 
-def of_span(name: str) -> Reader:
-    """What gives a span's value in the dimension.
+def of_span(name: str, database: sqlite3.Connection | None = None) -> Reader:
+    """What gives a span's value in the dimension; without a `database`, only whether there is one.
 
     Raises:
         ValueError: No such dimension.
     """
+    if name == "run":
+        runs = Runs(database)
+        return lambda trace_id, _, __: trace_id.hex() if runs.has(trace_id) else None
     if name == "trace":
         return lambda trace_id, _, __: trace_id.hex()
     if name == "name":
@@ -102,10 +105,34 @@ class Bookings:
         return found
 
 
+class Runs:
+    """Which traces are runs of an agent: those in which a span of kind `agent` is recorded."""
+
+    def __init__(self, database: sqlite3.Connection | None) -> None:
+        self._database = database
+        self._known: dict[bytes, bool] = {}
+
+    def has(self, trace_id: bytes) -> bool:
+        """Whether the trace is a run."""
+        found = self._known.get(trace_id)
+        if found is None and self._database is not None:
+            if len(self._known) >= _TRACES:
+                self._known.clear()
+            found = self._known[trace_id] = self._database.execute(_RUN, (trace_id,)).fetchone() is not None
+        return bool(found)
+
+
+_RUN = "SELECT 1 FROM span WHERE trace_id = ? AND series IN (SELECT id FROM series WHERE kind = 'agent') LIMIT 1"
+_TRACES = 10_000
+"""Traces that are remembered at once."""
+
+
 class Filter:
     """What `where` says: which series may match, and which spans of them do."""
 
-    def __init__(self, where: Where | None, series: Mapping[int, _rows.Key]) -> None:
+    def __init__(
+        self, where: Where | None, series: Mapping[int, _rows.Key], database: sqlite3.Connection | None = None
+    ) -> None:
         """Raises ValueError for a dimension that is not known."""
         self.spans: list[tuple[Reader, frozenset[str | None]]] = []
         self.booked: dict[str, frozenset[str | None]] = {}
@@ -118,7 +145,7 @@ class Filter:
             if of is not None:
                 self.series = {number: key for number, key in self.series.items() if of(key) in values}
                 continue
-            self.spans.append((of_span(name), values))
+            self.spans.append((of_span(name, database), values))
             if (booked := of_booking(name)) is not None:
                 self.booked[booked] = self.booked.get(booked, values) & values
         self.all = len(self.series) == len(series)

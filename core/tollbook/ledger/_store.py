@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._limiter import Limiter
     from tollbook.ledger._repriced import PastCost
     from tollbook.ledger._summary import Row
-    from tollbook.spans import Record
+    from tollbook.spans import Record, Session
 
 # A program that only records needs none of what reads and drains until its thread drains: imported where it is used.
 
@@ -162,6 +162,17 @@ class Store:
             found = database and database.execute("SELECT value FROM meta WHERE key = 'last_trace'").fetchone()
             return found[0] if found else None
 
+    def session(self, session_id: str) -> Session | None:
+        """What was booked to the session; None if nothing was.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        from tollbook.ledger._sessions import read
+
+        with self.reading() as database:
+            return None if database is None else read(database, session_id)
+
     def find_traces(self, beginning: str, limit: int = 10) -> list[str]:
         """The ids of the first traces, in order of their ids, that begin with these hex digits; empty if none does.
 
@@ -222,7 +233,7 @@ class Store:
             if database is None:
                 return []
             series = series_values(database)
-            found = _select(database, Filter(where, series), since, until)
+            found = _select(database, Filter(where, series, database), since, until)
             rows = list(islice(found, offset, None if limit is None else offset + limit))
             return [_rows.restore(row, series[row[3]]) for row in rows]
 
@@ -241,9 +252,9 @@ class Store:
             by: Dimensions, one row for each combination of their values: `provider`, `model` (as answered, or else
                 as asked for), `request_model`, `response_model`, `operation`, `integration`, `kind`, `status`,
                 `error`, `stream`, `tier`, `priced` (the cost's status), `source` (of the usage); one of `hour`, `day`
-                and `month`; `feature`, `agent`, `user`, `org`, `session`, `key` and `tag.NAME`; and `trace`, `name`
-                and `attribute.NAME`, which are slower, since every span is read. So it is for two dimensions of
-                attribution at once if one has more than 500 values.
+                and `month`; `feature`, `agent`, `user`, `org`, `session`, `key` and `tag.NAME`; and `trace`, `run` (a
+                trace with an agent's span), `name` and `attribute.NAME`, which are slower, since every span is read. So
+                it is for two dimensions of attribution at once if one has more than 500 values.
             since: Unix nanoseconds of the earliest start.
             until: Unix nanoseconds that the start must lie before.
             where: What must hold, by dimension (not of time): a value, or several of which one must hold.

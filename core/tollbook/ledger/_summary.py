@@ -118,7 +118,7 @@ class Summary:
     def __init__(self, database: sqlite3.Connection, by: Sequence[str], where: Where | None) -> None:
         """Raises ValueError for a dimension that is not known, or more than one of time."""
         self._database = database
-        self._filter = Filter(where, series_values(database))
+        self._filter = Filter(where, series_values(database), database)
         self._by = tuple(by)
         self._time = [name for name in by if name in TIMES]
         if len(self._time) > 1:
@@ -129,7 +129,7 @@ class Summary:
             if (of := of_series(name)) is not None:
                 of_series_[name] = of
             elif name not in TIMES:
-                self._of_spans[name] = of_span(name)
+                self._of_spans[name] = of_span(name, database)
         self._kinds = Kinds(self._filter.series, list(of_series_.values()))
         self._names = (*self._time, *of_series_, *self._of_spans)
         self._booked = [of_booking(name) for name in self._of_spans]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         sellers,
         split,
     )
+    from tollbook.pricing._caching import CacheImpact, cache_impact
     from tollbook.pricing._card import Card, Line, Origin, Rate, Rates, Tier, card_from
     from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card, price_lists
     from tollbook.pricing._cost import Cost, Status
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tollbook.pricing._read import read_content, read_file
 
 __all__ = [
+    "CacheImpact",
     "Card",
     "Change",
     "Cost",
@@ -50,6 +52,7 @@ __all__ = [
     "Status",
     "Tier",
     "add_prices",
+    "cache_impact",
     "card",
     "card_by_id",
     "card_from",
@@ -82,6 +85,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     _browse="Change Entry changes_by contexts entries history list_of owners quote sellers split",
+    _caching="CacheImpact cache_impact",
     _card="Card Line Origin Rate Rates Tier card_from",
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
     _cost="Cost Status",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tollbook.spans._context import Remote, current, innermost
     from tollbook.spans._record import Record, Scalar
     from tollbook.spans._run import Run, Runs, safe_name
+    from tollbook.spans._session import Session, SessionTrace
     from tollbook.spans._span import (
         Span,
         continue_trace,
@@ -34,6 +35,8 @@ __all__ = [
     "Run",
     "Runs",
     "Scalar",
+    "Session",
+    "SessionTrace",
     "Span",
     "Spent",
     "Trace",
@@ -68,6 +71,7 @@ __getattr__ = lazily(
     _context="Remote current innermost",
     _record="Record Scalar",
     _run="Run Runs safe_name",
+    _session="Session SessionTrace",
     _span="Span continue_trace get_current_active_span record span start_span",
     _spent="Spent watch",
     _status="status_of",

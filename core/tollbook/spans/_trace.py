@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tollbook._money import to_usd
-from tollbook.spans import _attributes
+from tollbook.spans import _attributes, _levels
 from tollbook.spans._record import Record
 
 _ROLLED_UP = ("agent.llm_calls", "agent.total_tokens", "agent.total_cost_usd")
@@ -17,10 +17,13 @@ _ROLLED_UP = ("agent.llm_calls", "agent.total_tokens", "agent.total_cost_usd")
 class TraceSpan:
     """One finished span of a trace."""
 
-    __slots__ = ("inside", "name", "record")
+    __slots__ = ("_around", "inside", "name", "record")
 
-    def __init__(self, record: Record, name: str, inside: Sequence[Record] = ()) -> None:
+    def __init__(
+        self, record: Record, name: str, inside: Sequence[Record] = (), around: _levels.Around | None = None
+    ) -> None:
         self.record = record
+        self._around = around or _levels.Around(None)
         self.inside = TraceInfo(record.trace_id, inside)
         """What the span comes to, with all that is inside it. Each paid call counts once."""
         self.name = name
@@ -68,17 +71,29 @@ class TraceSpan:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """All attributes, under the names of all tools that have one for it."""
+        """All attributes, under the names of all tools that have one for it.
+
+        Raises:
+            StoreError: The ledger can't be read, which is asked for the span's session.
+        """
         found = {} if self.record.kind == "llm" else {name: self._rolled_up(name) for name in _ROLLED_UP}
+        found.update({name: _levels.get(self.record, self._around, name) for name in _levels.NAMES})
         return {**{k: v for k, v in found.items() if v is not None}, **_attributes.attributes(self.record)}
 
     def get_attribute(self, name: str) -> Any:
         """The value of attribute `name`, under any tool's name for it; None if it has none.
 
         `agent.llm_calls`, `agent.total_tokens` and `agent.total_cost_usd` are of the span and all that is inside it.
+        `session.total_tokens`, `session.total_cost_usd`, `session.agent_runs` and `session.llm_calls` are of the whole
+        session that a root span is booked to, as the ledger has it now.
+
+        Raises:
+            StoreError: The ledger can't be read, which is asked for these alone.
         """
         found = _attributes.get(self.record, name)
-        return self._rolled_up(name) if found is None and name in _ROLLED_UP else found
+        if found is not None:
+            return found
+        return self._rolled_up(name) if name in _ROLLED_UP else _levels.get(self.record, self._around, name)
 
     def _rolled_up(self, name: str) -> Any:
         if name == "agent.llm_calls":
@@ -167,10 +182,11 @@ class Trace:
 
     __slots__ = ("data", "info")
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], ledger: _levels.Ledger | None = None) -> None:
+        """Put `records` together; `ledger` is asked for what lies outside of the trace."""
         ordered = sorted(records, key=lambda r: (r.start, r.span_id))
         counting = billed(ordered)
-        self.data = TraceData(_named(ordered, _inside(ordered, counting)))
+        self.data = TraceData(_named(ordered, _inside(ordered, counting), _levels.Around(ledger)))
         self.info = TraceInfo(ordered[0].trace_id, counting)
 
     def __repr__(self) -> str:
@@ -191,14 +207,14 @@ def _inside(records: Sequence[Record], counting: Sequence[Record]) -> dict[str, 
     return found
 
 
-def _named(records: Sequence[Record], inside: dict[str, list[Record]]) -> list[TraceSpan]:
+def _named(records: Sequence[Record], inside: dict[str, list[Record]], around: _levels.Around) -> list[TraceSpan]:
     often = Counter(r.name for r in records)
     seen: Counter[str] = Counter()
     spans: list[TraceSpan] = []
     for record in records:
         seen[record.name] += 1
         name = f"{record.name}_{seen[record.name]}" if often[record.name] > 1 else record.name
-        spans.append(TraceSpan(record, name, inside.get(record.span_id, ())))
+        spans.append(TraceSpan(record, name, inside.get(record.span_id, ()), around))
     return spans
 
 
