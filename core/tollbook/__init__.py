@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook._ask import report
     from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
@@ -74,6 +75,7 @@ __all__ = [
     "propagate",
     "record",
     "remove_budget",
+    "report",
     "reprice",
     "set_budgets",
     "span",
@@ -84,6 +86,7 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
+    _ask="report",
     _estimate="Estimate estimate",
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",

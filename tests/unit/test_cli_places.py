@@ -40,7 +40,7 @@ def ledger(tmp_path: Path) -> Path:
         (("report", "--since", "soon"), "a date (2026-11-01)"),
         (("report", "--until", "2026-02-30"), "an age (90m, 24h, 7d, 4w)"),
         (("report", "--timezone", "Berlin"), "did you mean Europe/Berlin?"),
-        (("report", "--by", "day,month"), "one of hour, day, month at a time"),
+        (("report", "--by", "day,month"), "one of hour, day, week, month at a time"),
         (("report", "--top", "0"), "x>=1"),
         (("report", "--store", "mysql://somewhere/x"), "sqlite only"),
         (("report", "--store", "/"), "is a directory"),

@@ -136,7 +136,7 @@ def test_dimensions(store: Store) -> None:
     assert sorted(map(len, by("trace"))) == [1, 1, 1]
     with pytest.raises(ValueError, match=r"'colour' is no dimension of the ledger; there are hour, day"):
         by("colour")
-    with pytest.raises(ValueError, match="one of hour, day, month at a time"):
+    with pytest.raises(ValueError, match="one of hour, day, week, month at a time"):
         by("day", "hour")
     with pytest.raises(ValueError, match="no time zone 'Mars/Olympus'"):
         store.summary(["day"], zone="Mars/Olympus")

@@ -14,7 +14,7 @@ from tollbook.spans._attributes import DIMENSIONS as ATTRIBUTES
 if TYPE_CHECKING:
     import sqlite3
 
-TIMES = ("hour", "day", "month")
+TIMES = ("hour", "day", "week", "month")
 OF_SERIES = (*_rows.SERIES, "model")
 OF_SPANS = (*DIMENSIONS, "tag.NAME", "run", "trace", "name", "attribute.NAME")
 

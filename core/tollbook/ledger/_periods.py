@@ -12,10 +12,11 @@ Period = tuple[str, int, int]
 
 
 def periods(unit: str, since: int, until: int, zone: str | None = None) -> Iterator[Period]:
-    """The hours, days or months that make up the time from `since` to `until`; the first and last may be parts.
+    """The hours, days, weeks or months that make up the time from `since` to `until`; the first and last may be parts.
 
     Args:
-        unit: `hour` (`2026-11-22T14:00+01:00`), `day` (`2026-11-22`) or `month` (`2026-11`).
+        unit: `hour` (`2026-11-22T14:00+01:00`), `day` (`2026-11-22`), `week` (`2026-W47`, from Monday on) or `month`
+            (`2026-11`).
         since: Unix nanoseconds.
         until: Unix nanoseconds, not included.
         zone: An IANA name, such as `Europe/Berlin`; None: this machine's time zone.
@@ -24,12 +25,12 @@ def periods(unit: str, since: int, until: int, zone: str | None = None) -> Itera
         ValueError: No such zone.
     """
     tz = _zone(zone)
-    steps = _hours(since, tz) if unit == "hour" else _dates(since, tz, _next_day if unit == "day" else _next_month)
+    steps = _hours(since, tz) if unit == "hour" else _dates(since, tz, *_UNITS[unit])
     for name, start, end in steps:
         if start >= until:
             return
         if max(start, since) < min(end, until):
-            yield name if unit != "month" else name[:7], max(start, since), min(end, until)
+            yield name, max(start, since), min(end, until)
 
 
 def window_of(unit: str, at: int, zone: str | None = None) -> tuple[int, int]:
@@ -84,14 +85,16 @@ def _hours(since: int, tz: tzinfo | None) -> Iterator[Period]:
         start = end
 
 
-def _dates(since: int, tz: tzinfo | None, following: Callable[[date], date]) -> Iterator[Period]:
-    day = _local(since // _SECOND, tz).date()
-    if following is _next_month:
-        day = day.replace(day=1)
+def _dates(
+    since: int, tz: tzinfo | None, first: Callable[[date], date], following: Callable[[date], date], form: str
+) -> Iterator[Period]:
+    day = first(_local(since // _SECOND, tz).date())
+    start = _midnight(day, tz)
     while True:
         after = following(day)
-        yield day.isoformat(), _midnight(day, tz), _midnight(after, tz)
-        day = after
+        end = _midnight(after, tz)
+        yield day.isoformat() if not form else day.strftime(form), start, end
+        day, start = after, end
 
 
 def _midnight(day: date, tz: tzinfo | None) -> int:
@@ -104,3 +107,11 @@ def _next_day(day: date) -> date:
 
 def _next_month(day: date) -> date:
     return (day + timedelta(days=31)).replace(day=1)
+
+
+_UNITS: dict[str, tuple[Callable[[date], date], Callable[[date], date], str]] = {
+    "day": (lambda day: day, _next_day, ""),
+    "week": (lambda day: day - timedelta(days=day.weekday()), lambda day: day + timedelta(days=7), "%G-W%V"),
+    "month": (lambda day: day.replace(day=1), _next_month, "%Y-%m"),
+}
+"""The first day of the unit that a day is in, the first of the next one, and how it is written; empty: as ISO does."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from operator import add
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,15 +38,13 @@ _MANY = 1000
 """Calls that are added up at once."""
 
 
-class Row(msgspec.Struct, kw_only=True):
+class Row(msgspec.Struct):
     """Sums over the calls that share a key. Amounts of money are pico-dollars, with views in USD."""
 
     key: dict[str, str | None]
     """The value of each dimension that was asked for; None: not known."""
     calls: int = 0
     """Calls whose bill counts."""
-    errors: int = 0
-    """Of these, how many ended in an error or a timeout."""
     input_tokens: int = 0
     cache_read_tokens: int = 0
     """Part of `input_tokens`."""
@@ -54,30 +53,40 @@ class Row(msgspec.Struct, kw_only=True):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     """Part of `output_tokens`."""
+    charged_calls: int = 0
+    """Calls whose cost is the provider's or the program's own figure."""
+    listed_calls: int = 0
+    """Those of them whose whole list price is known."""
     input_cost: int = 0
     output_cost: int = 0
     other_cost: int = 0
     """Tools, requests, and all else that is neither sent nor generated."""
     total_cost: int = 0
     """Over the calls whose cost is known. Where a provider stated its charge, the parts need not add up to it."""
-    charged_calls: int = 0
-    """Calls whose cost is the provider's or the program's own figure."""
-    listed_calls: int = 0
-    """Those of them whose whole list price is known."""
     listed_cost: int = 0
     """What these come to by the list."""
     listed_difference: int = 0
     """What they cost beyond it; below it, if negative."""
+    errors: int = 0
+    """Of these, how many ended in an error or a timeout."""
+    abandoned: int = 0
+    """Calls that the host gave up: cancelled ones, and streams that it stopped reading."""
+    known: int = 0
+    """Calls whose usage is known."""
+    estimated_usage: int = 0
+    """Those of them whose usage was estimated, wholly or in part."""
     unpriced: int = 0
     """Calls with usage, but of a model without a known price. They are not in the cost."""
     unpriced_tokens: int = 0
     """The tokens of these calls."""
     unknown: int = 0
     """Calls of which no cost is known at all, most of them without usage. They are not in the cost."""
+    silent: int = 0
+    """Those of them that did not fail, and of which the usage is not known either."""
     partial: int = 0
     """Calls that used something without a known price, which is not in their cost."""
     estimated: int = 0
-    """Calls whose usage was estimated, wholly or in part. They are in the cost."""
+    """Calls whose usage was estimated, wholly or in part, or whose price was assumed. They are in the cost."""
     estimated_cost: int = 0
     """Their part of `total_cost`."""
 
@@ -245,47 +254,53 @@ class Summary:
             found = calls.setdefault((self._kinds.of_series[series], values), [])
             found.append((rest.usage, rest.cost))
             if len(found) >= _MANY:
-                self._sums.add((period, self._kinds.of_series[series], values), _columns(found), sign)
+                self._sums.add((period, self._kinds.of_series[series], values), _sums.sums(found), sign)
                 found.clear()
         for (kind, values), found in calls.items():
-            self._sums.add((period, kind, values), _columns(found), sign)
+            self._sums.add((period, kind, values), _sums.sums(found), sign)
 
     def _to_rows(self, periods_: Sequence[str]) -> list[Row]:
-        rows: dict[Values, Row] = {}
+        found: dict[Values, Sequence[int]] = {}
         order = [self._names.index(name) for name in self._by]
-        for (period, kind, booked), columns in self._sums.found.items():
-            if not columns[0]:  # no calls: other places had some
+        in_order = order == list(range(len(order)))
+        kinds, time = self._kinds.kinds, bool(self._time)
+        for (period, kind, booked), sums in self._sums.found.items():
+            if not sums[0]:  # no calls: other places had some
                 continue
-            of_series_, what = self._kinds.kinds[kind]
-            values = (*((periods_[period],) if self._time else ()), *of_series_, *booked)
-            ordered = tuple([values[number] for number in order])
-            row = rows.get(ordered)
-            if row is None:
-                row = rows[ordered] = Row(key=dict(zip(self._by, ordered, strict=True)))
-            _add_to_row(row, what, _sums.from_columns(columns))
-        return list(rows.values())
+            of_series_, what = kinds[kind]
+            values = (periods_[period], *of_series_, *booked) if time else (*of_series_, *booked)
+            ordered = values if in_order else tuple([values[number] for number in order])
+            numbers = _numbers(what, sums)
+            known = found.get(ordered)
+            found[ordered] = numbers if known is None else list(map(add, known, numbers))
+        by = self._by
+        return [Row(dict(zip(by, key, strict=True)), *numbers) for key, numbers in found.items()]
 
 
-def _columns(calls: Sequence[_sums.Call]) -> list[int]:
-    return _sums.to_columns(_sums.sums(calls))
+_NUMBERS = (
+    *_sums.SUMS,
+    *("errors", "abandoned", "known", "estimated_usage", "unpriced", "unpriced_tokens"),
+    *("unknown", "silent", "partial", "estimated", "estimated_cost"),
+)
+"""The fields of a row behind its key, in their order."""
 
 
-def _add_to_row(row: Row, what: Facts, sums: Sequence[int]) -> None:
-    """Add sums over calls to `row`, of which these facts are true."""
-    failed, priced, estimated = what
-    for name, quantity in zip(_sums.SUMS, sums, strict=True):
-        if quantity:
-            setattr(row, name, getattr(row, name) + quantity)
+def _numbers(what: Facts, sums: Sequence[int]) -> Sequence[int]:
+    """The values of `_NUMBERS` of calls of which these facts are true."""
     calls = sums[_CALLS]
-    if failed:
-        row.errors += calls
-    if priced == "unpriced":
-        row.unpriced += calls
-        row.unpriced_tokens += sums[_INPUT] + sums[_OUTPUT]
-    elif priced is None:
-        row.unknown += calls
-    elif priced == "partial":
-        row.partial += calls
-    if estimated:
-        row.estimated += calls
-        row.estimated_cost += sums[_COST]
+    failed, abandoned, priced, known, estimated_usage, estimated = what
+    unpriced, unknown = priced == "unpriced", priced is None
+    return (
+        *sums,
+        calls if failed else 0,
+        calls if abandoned else 0,
+        calls if known else 0,
+        calls if estimated_usage else 0,
+        calls if unpriced else 0,
+        sums[_INPUT] + sums[_OUTPUT] if unpriced else 0,
+        calls if unknown else 0,
+        calls if unknown and not known and not failed else 0,
+        calls if priced == "partial" else 0,
+        calls if estimated else 0,
+        sums[_COST] if estimated else 0,
+    )

@@ -1,7 +1,8 @@
 """Reports: groups, sums and shares as rows, not text."""
 
 from tollbook.reports._period import moment
-from tollbook.reports._report import COLUMNS, DIMENSIONS, Report, ReportRow, report
+from tollbook.reports._report import DIMENSIONS, Report, report
 from tollbook.reports._reprice import reprice
+from tollbook.reports._row import COLUMNS, Change, ReportRow
 
-__all__ = ["COLUMNS", "DIMENSIONS", "Report", "ReportRow", "moment", "report", "reprice"]
+__all__ = ["COLUMNS", "DIMENSIONS", "Change", "Report", "ReportRow", "moment", "report", "reprice"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Literal, get_args
 
 FORMS = "a date (2026-11-01), a time (2026-11-01T14:30), an age (90m, 24h, 7d, 4w), today, yesterday, week or month"
 """What `moment` understands, for messages."""
+
+Comparison = Literal["previous", "day", "week", "month", "year"]
+"""What a period can be compared with: the one just before, or the same a day, a week, a month or a year earlier."""
 
 _AGE = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -76,7 +80,64 @@ def moment(text: str, where: tzinfo | None, now: datetime | None = None) -> int:
         if found.tzinfo is None:
             # `astimezone` takes a time without a zone for the machine's.
             found = found.astimezone() if where is None else found.replace(tzinfo=where)
-        exact = (found - _EPOCH) // timedelta(microseconds=1) * 1000
+        exact = _exact(found)
     except (OverflowError, ValueError, OSError):
         raise ValueError(f"{text!r} is not a moment: give {FORMS}") from None
     return min(max(exact, _EARLIEST), _LATEST)
+
+
+def before(
+    since: int | None, until: int | None, how: Comparison, where: tzinfo | None, now: datetime | None = None
+) -> tuple[int, int]:
+    """The period that one is compared with, in nanoseconds of Unix time; its end is not part of it.
+
+    Calendar days stay whole where clocks are changed. The 31st, a month earlier, is the last day of that month.
+
+    Args:
+        since: The start of the period.
+        until: Its end; None: now.
+        how: Which one is meant.
+        where: The time zone that days are of; None: the machine's.
+        now: The current time if absent.
+
+    Raises:
+        ValueError: The period has no start, or there is no such comparison.
+    """
+    if how not in get_args(Comparison):
+        raise ValueError(f"a period is compared with {', '.join(get_args(Comparison))}, not with {how!r}")
+    if since is None:
+        raise ValueError("a comparison needs a start, such as since 7d or month")
+    last = _exact(now or datetime.now(UTC)) if until is None else until
+    start, end = _wall(since, where), _wall(last, where)
+    if how != "previous":
+        return _there(_earlier(start, how), where), _there(_earlier(end, how), where)
+    if _is_midnight(start) and _is_midnight(end):
+        return _there(start - (end - start), where), since
+    return since - (last - since), since
+
+
+def _wall(at: int, where: tzinfo | None) -> datetime:
+    """What the clock on the wall shows."""
+    return datetime.fromtimestamp(at // 1_000_000_000, where).replace(tzinfo=None)
+
+
+def _there(wall: datetime, where: tzinfo | None) -> int:
+    return _exact(wall.astimezone() if where is None else wall.replace(tzinfo=where))
+
+
+def _exact(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _is_midnight(wall: datetime) -> bool:
+    return not (wall.hour or wall.minute or wall.second)
+
+
+def _earlier(wall: datetime, how: str) -> datetime:
+    if how in ("day", "week"):
+        return wall - timedelta(days=1 if how == "day" else 7)
+    months = wall.year * 12 + wall.month - 1 - (1 if how == "month" else 12)
+    year, month = divmod(months, 12)
+    after = date(year + (month == 11), (month + 1) % 12 + 1, 1)
+    last = (after - timedelta(days=1)).day
+    return wall.replace(year=year, month=month + 1, day=min(wall.day, last))

@@ -2,108 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+from time import time_ns
+from typing import Any, get_args
 
-import msgspec
-
-from tollbook._money import plain, to_usd
 from tollbook.ledger import Row, Store
+from tollbook.ledger._costs import Per
 from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, Where, of_series, of_span
-from tollbook.reports._period import moment, zone
+from tollbook.ledger._periods import periods
+from tollbook.reports._period import Comparison, before, moment, zone
+from tollbook.reports._row import ReportRow, total
 
 DIMENSIONS = ("model", *(name for name in OF_SERIES if name != "model"), *TIMES, *OF_SPANS)
 """What can be asked for; `attribute.NAME` stands for any attribute that programs set."""
-
-_DETAILS = ("status", "priced", "source")
-"""Dimensions that tell what is known of a group's calls, and of how many it is not."""
-_FAILED = frozenset({"error", "timeout"})
-
-COLUMNS = (
-    "calls",
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "total_tokens",
-    "cost_usd",
-    "input_cost_usd",
-    "output_cost_usd",
-    "known_calls",
-    "estimated_calls",
-    "estimated_usage_calls",
-    "estimated_cost_usd",
-    "unpriced_calls",
-    "unpriced_tokens",
-    "unknown_calls",
-    "failed_calls",
-    "charged_calls",
-    "listed_calls",
-    "listed_cost_usd",
-    "listed_difference_usd",
-)
-"""The numbers of a row in JSON and CSV, in their order; new ones are added at the end."""
-
-
-class ReportRow(msgspec.Struct, kw_only=True):
-    """What the calls of one group come to. Tokens of cache and reasoning are inside input and output."""
-
-    key: tuple[str | None, ...]
-    """The value of each dimension; None where a call has none, and in a sum over several groups."""
-    others: int = 0
-    """How many groups this row sums up because they are not shown; 0: it is a group."""
-    calls: int = 0
-    known_calls: int = 0
-    """Calls whose usage is known. The tokens are theirs: if it is 0, the tokens are not known to be 0."""
-    input_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost: Decimal | None = None
-    """USD, over the calls whose cost is known; None if that is no call."""
-    input_cost: Decimal | None = None
-    output_cost: Decimal | None = None
-    estimated_calls: int = 0
-    """Calls whose usage is estimated, or whose price was assumed; they are in the cost."""
-    estimated_usage_calls: int = 0
-    """Those of them whose usage is estimated."""
-    estimated_cost: Decimal = Decimal(0)
-    """USD, part of `cost`."""
-    unpriced_calls: int = 0
-    """Calls that used something that has no known price; that is in no cost."""
-    unpriced_tokens: int = 0
-    """Tokens of the calls that have no cost at all for that reason."""
-    unknown_calls: int = 0
-    """Calls that did not fail and of which neither usage nor cost is known."""
-    failed_calls: int = 0
-    """Calls that failed or timed out; most of them used nothing that is known."""
-    charged_calls: int = 0
-    """Calls whose cost is the provider's or the program's own figure."""
-    listed_calls: int = 0
-    """Those of them whose whole list price is known."""
-    listed_cost: Decimal | None = None
-    """USD, what these come to by the list; None if there are none."""
-    listed_difference: Decimal | None = None
-    """USD, what these cost beyond it; below it, if negative."""
-    share: float | None = None
-    """Part of the whole report's cost, 0 to 1; None if the cost is not known."""
-
-    @property
-    def total_tokens(self) -> int:
-        """`input_tokens` + `output_tokens`."""
-        return self.input_tokens + self.output_tokens
-
-    def numbers(self) -> dict[str, Any]:
-        """The values of `COLUMNS`; money as decimal text, since a float would not be exact."""
-        found: dict[str, Any] = {}
-        for column in COLUMNS:
-            value = getattr(self, column.removesuffix("_usd"))
-            found[column] = plain(value) if column.endswith("_usd") else value
-        return found
 
 
 class Report:
@@ -119,6 +31,7 @@ class Report:
         until: int | None,
         zone_name: str | None,
         where: Where | None = None,
+        before: tuple[int, int] | None = None,
     ) -> None:
         self.by = by
         """The dimensions that rows are of."""
@@ -136,6 +49,8 @@ class Report:
         """Of the days; None: this machine's."""
         self.where = {name: _several(wanted) for name, wanted in (where or {}).items()}
         """What holds for the calls in it: dimension to the values of which it is one; None: not known."""
+        self.before = before
+        """Start and end (excluded) of the period that it is compared with, in nanoseconds of Unix time; None: none."""
 
     @property
     def period(self) -> str:
@@ -144,19 +59,19 @@ class Report:
             f"{name} {' or '.join('not known' if value is None else value for value in values)}"
             for name, values in self.where.items()
         ]
-        return "; ".join([self._time(), *(["only " + ", ".join(chosen)] if chosen else [])])
+        compared = [f"compared with {self._at(self.before[0])} to {self._at(self.before[1])}"] if self.before else []
+        return "; ".join([self._time(), *compared, *(["only " + ", ".join(chosen)] if chosen else [])])
+
+    def _at(self, nanoseconds: int) -> str:
+        return datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone(self.timezone)).strftime("%Y-%m-%d %H:%M")
 
     def _time(self) -> str:
-        place = zone(self.timezone)
-
-        def at(nanoseconds: int) -> str:
-            return datetime.fromtimestamp(nanoseconds / 1e9, place).strftime("%Y-%m-%d %H:%M")
 
         name = self.timezone or datetime.now(UTC).astimezone().tzname() or "local time"
         if self.since is None and self.until is None:
             return f"all time, days of {name}" if not set(TIMES).isdisjoint(self.by) else "all time"
-        start = "the beginning" if self.since is None else at(self.since)
-        return f"{start} to {'now' if self.until is None else at(self.until)} {name}"
+        start = "the beginning" if self.since is None else self._at(self.since)
+        return f"{start} to {'now' if self.until is None else self._at(self.until)} {name}"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data, its keys always in the same order; what is not known is None."""
@@ -165,6 +80,7 @@ class Report:
             "period": self.period,
             "since_ns": self.since,
             "until_ns": self.until,
+            "before_ns": None if self.before is None else list(self.before),
             "where": {name: list(values) for name, values in self.where.items()},
             "store": self.store,
             "rows": [
@@ -184,6 +100,9 @@ def report(
     timezone: str | None = None,
     top: int | None = None,
     where: Where | None = None,
+    compare: Comparison | None = None,
+    stats: Per | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """What was spent, as the ledger has it now.
 
@@ -195,6 +114,10 @@ def report(
         timezone: An IANA name, `utc`, or `local` (the default): what days are meant.
         top: Only so many rows, the most expensive ones, and one of all others.
         where: What must hold for a call, as in `Store.summary`.
+        compare: With what: `previous`, the time of equal length just before, or the same time a `day`, a `week`, a
+            `month` or a `year` earlier. Rows get their `change`, and those that are gone are among them.
+        stats: Also what one `call`, `trace`, `run` (of an agent) or `session` of each row costs. Every call is read for it.
+        progress: Told now and then how many calls were read for `stats`, and of how many.
 
     Raises:
         ValueError: No such dimension, moment or time zone; the message lists those there are.
@@ -202,27 +125,108 @@ def report(
     """
     names = _checked(by)
     _checked_where(where or {})
+    if stats is not None and stats not in get_args(Per):
+        raise ValueError(f"statistics are of one {', '.join(get_args(Per))}, not {stats!r}")
+    zone_name, first, last = period(since, until, timezone)
+    rows, whole = _read(store, names, first, last, where, zone_name)
+    earlier: tuple[int, int] | None = None
+    if compare is not None:
+        earlier = before(first, last, compare, zone(zone_name))
+        _compare(
+            rows,
+            whole,
+            _read(store, names, *earlier, where, zone_name),
+            _times(names, (first, last), earlier, zone_name),
+        )
+    _sort(rows, names)
+    if top is not None and len(rows) > top:
+        rows = _cut(rows, names, top)
+    for row in (*rows, whole):
+        cost = whole.sums.total_cost
+        row.share = row.sums.total_cost / cost if cost and row.priced_calls else None
+    found = Report(names, rows, whole, str(store.path), first, last, zone_name, where, earlier)
+    if stats is not None:
+        from tollbook.reports._stats import add_stats
+
+        add_stats(store, found, stats, where, progress)
+    return found
+
+
+def period(
+    since: str | int | None, until: str | int | None, timezone: str | None
+) -> tuple[str | None, int | None, int | None]:
+    """The zone's name (None: the machine's), the start and the end of what was asked for.
+
+    Raises:
+        ValueError: No such moment or zone, or the end is not after the start.
+    """
     name = None if timezone is None or timezone.lower() == "local" else timezone
     place = zone(name)
     first, last = (moment(x, place) if isinstance(x, str) else x for x in (since, until))
     if first is not None and last is not None and first >= last:
         raise ValueError(f"the period ends before it begins: since {since}, until {until}")
-    zone_name = "UTC" if name is not None and name.lower() == "utc" else name
-    details = tuple(detail for detail in _DETAILS if detail not in names)
-    groups: dict[tuple[str | None, ...], list[Row]] = {}
-    for found in store.summary((*names, *details), since=first, until=last, where=where, zone=zone_name):
-        groups.setdefault(tuple([found.key[n] for n in names]), []).append(found)
-    rows = _ordered([_row(key, parts) for key, parts in groups.items()], names)
-    nowhere = (None,) * len(names)
-    whole = _row(nowhere, [part for parts in groups.values() for part in parts])
-    if top is not None and len(rows) > top:
-        best = {row.key for row in sorted(rows, key=_cheapness)[:top]}
-        rest = [part for key, parts in groups.items() if key not in best for part in parts]
-        other = _row(nowhere, rest, others=len(rows) - top)
-        rows = [*(row for row in rows if row.key in best), other]
+    return "UTC" if name is not None and name.lower() == "utc" else name, first, last
+
+
+def _read(
+    store: Store,
+    names: tuple[str, ...],
+    first: int | None,
+    last: int | None,
+    where: Where | None,
+    zone_name: str | None,
+) -> tuple[list[ReportRow], ReportRow]:
+    found = store.summary(names, since=first, until=last, where=where, zone=zone_name)
+    return [ReportRow(tuple(row.key.values()), row) for row in found], ReportRow((None,) * len(names), total(found))
+
+
+def _compare(
+    rows: list[ReportRow],
+    whole: ReportRow,
+    earlier: tuple[list[ReportRow], ReportRow],
+    times: tuple[int, dict[str | None, str]],
+) -> None:
+    """Give each row what it was before, and add those that are gone, which were something then."""
+    then, whole_then = earlier
+    place, same = times
+    known = {row.key: row for row in rows}
+    for row in then:
+        key = row.key
+        if place >= 0:
+            key = (*key[:place], same.get(key[place], key[place]), *key[place + 1 :])
+        now = known.get(key)
+        if now is None:
+            now = known[key] = ReportRow(key, Row({}))
+            rows.append(now)
+        now.previous = row
+    whole.previous = whole_then if whole_then.calls else None
     for row in (*rows, whole):
-        row.share = float(row.cost / whole.cost) if row.cost is not None and whole.cost else None
-    return Report(names, rows, whole, str(store.path), first, last, zone_name, where)
+        row.compared = True
+
+
+def _times(
+    names: tuple[str, ...], now: tuple[int | None, int | None], then: tuple[int, int], zone_name: str | None
+) -> tuple[int, dict[str | None, str]]:
+    """Where the time is among the names (-1: nowhere), and which hour, day ... is that of which before."""
+    place = next((n for n, name in enumerate(names) if name in TIMES), -1)
+    if place < 0:
+        return place, {}
+    first, last = now
+    assert first is not None
+    here = periods(names[place], first, time_ns() if last is None else last, zone_name)
+    there = periods(names[place], *then, zone_name)
+    return place, {before[0]: after[0] for before, after in zip(there, here, strict=False)}
+
+
+def _cut(rows: list[ReportRow], names: tuple[str, ...], top: int) -> list[ReportRow]:
+    """The most expensive rows in the order that they have, and one that sums up all others."""
+    best = {row.key for row in sorted(rows, key=_cheapness)[:top]}
+    rest = [row for row in rows if row.key not in best]
+    other = ReportRow((None,) * len(names), total(row.sums for row in rest), others=len(rest))
+    other.compared = rest[0].compared
+    if then := [row.previous.sums for row in rest if row.previous is not None]:
+        other.previous = ReportRow(other.key, total(then))
+    return [*(row for row in rows if row.key in best), other]
 
 
 def _checked(by: Iterable[str]) -> tuple[str, ...]:
@@ -254,18 +258,26 @@ def _several(wanted: str | bool | Sequence[str | None] | None) -> tuple[str | No
     return (wanted,) if wanted is None or isinstance(wanted, str) else tuple(wanted) or (None,)
 
 
-def _cheapness(row: ReportRow) -> tuple[Decimal, int, int]:
+def _cheapness(row: ReportRow) -> tuple[int, int, int]:
     """What sorts the most expensive row first, and those without a cost by what they used."""
-    return -(row.cost if row.cost is not None else Decimal(-1)), -row.total_tokens, -row.calls
+    sums = row.sums
+    return -(sums.total_cost if row.priced_calls else -1), -(sums.input_tokens + sums.output_tokens), -sums.calls
 
 
-def _ordered(rows: list[ReportRow], names: tuple[str, ...]) -> list[ReportRow]:
-    """The rows by cost; with a time among the names by all up to it, and within that by cost."""
-    rows.sort(key=lambda row: (*_cheapness(row), *map(_name, row.key)))
-    time = next((n for n, name in enumerate(names) if name in TIMES), None)
-    if time is not None:
-        rows.sort(key=lambda row: (*map(_name, row.key[:time]), _instant(row.key[time] or "")))
-    return rows
+def _sort(rows: list[ReportRow], names: tuple[str, ...]) -> None:
+    """Sort by cost; with a time among the names by all up to it, and within that by cost."""
+    time = next((n for n, name in enumerate(names) if name in TIMES), -1)
+    if time < 0:
+        rows.sort(key=lambda row: (*_cheapness(row), *map(_name, row.key)))
+    else:
+        rows.sort(
+            key=lambda row: (
+                *map(_name, row.key[:time]),
+                _instant(row.key[time] or ""),
+                *_cheapness(row),
+                *map(_name, row.key[time + 1 :]),
+            )
+        )
 
 
 def _name(value: str | None) -> tuple[bool, str]:
@@ -276,42 +288,3 @@ def _name(value: str | None) -> tuple[bool, str]:
 def _instant(period: str) -> str:
     """What sorts hours, days and months. Text would, but for the hour that comes twice when clocks are set back."""
     return datetime.fromisoformat(period).astimezone(UTC).isoformat() if "T" in period else period
-
-
-def _row(key: tuple[str | None, ...], parts: Sequence[Row], others: int = 0) -> ReportRow:
-    """The sum of `parts`; sums are of whole pico-dollars, and so exact."""
-    priced = [p for p in parts if p.key["priced"] not in (None, "unpriced")]
-    listed = sum(p.listed_calls for p in parts)
-
-    def usd(name: str) -> Decimal | None:
-        return to_usd(sum(getattr(p, name) for p in priced)) if priced else None
-
-    return ReportRow(
-        key=key,
-        others=others,
-        calls=sum(p.calls for p in parts),
-        known_calls=sum(p.calls for p in parts if p.key["source"] is not None),
-        input_tokens=sum(p.input_tokens for p in parts),
-        cache_read_tokens=sum(p.cache_read_tokens for p in parts),
-        cache_write_tokens=sum(p.cache_write_tokens for p in parts),
-        output_tokens=sum(p.output_tokens for p in parts),
-        reasoning_tokens=sum(p.reasoning_tokens for p in parts),
-        cost=usd("total_cost"),
-        input_cost=usd("input_cost"),
-        output_cost=usd("output_cost"),
-        estimated_calls=sum(p.estimated for p in parts),
-        estimated_usage_calls=sum(p.calls for p in parts if p.key["source"] == "estimated"),
-        estimated_cost=to_usd(sum(p.estimated_cost for p in parts)),
-        unpriced_calls=sum(p.unpriced + p.partial for p in parts),
-        unpriced_tokens=sum(p.unpriced_tokens for p in parts),
-        unknown_calls=sum(
-            p.calls
-            for p in parts
-            if p.key["source"] is None and p.key["priced"] is None and p.key["status"] not in _FAILED
-        ),
-        failed_calls=sum(p.calls for p in parts if p.key["status"] in _FAILED),
-        charged_calls=sum(p.charged_calls for p in parts),
-        listed_calls=listed,
-        listed_cost=to_usd(sum(p.listed_cost for p in parts)) if listed else None,
-        listed_difference=to_usd(sum(p.listed_difference for p in parts)) if listed else None,
-    )
