@@ -37,8 +37,8 @@ def report(
         where: What must hold for a call, by dimension: a value, or several of which one must hold. None: not known.
         compare: Each row's change against the time of equal length just before (`previous`), or against the same
             time a `day`, a `week`, a `month` or a `year` earlier.
-        stats: Also mean, median and 95th percentile of what one `call`, `trace`, `run` (of an agent) or `session` costs. Every call
-            is read for it.
+        stats: Also mean, median and 95th percentile of what one `call`, `trace`, `run` (of an agent) or `session`
+            costs. Every call is read for it.
         progress: Told now and then how many calls were read for `stats`, and of how many.
 
     Raises:

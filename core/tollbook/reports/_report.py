@@ -116,7 +116,8 @@ def report(
         where: What must hold for a call, as in `Store.summary`.
         compare: With what: `previous`, the time of equal length just before, or the same time a `day`, a `week`, a
             `month` or a `year` earlier. Rows get their `change`, and those that are gone are among them.
-        stats: Also what one `call`, `trace`, `run` (of an agent) or `session` of each row costs. Every call is read for it.
+        stats: Also what one `call`, `trace`, `run` (of an agent) or `session` of each row costs. Every call is
+            read for it.
         progress: Told now and then how many calls were read for `stats`, and of how many.
 
     Raises:

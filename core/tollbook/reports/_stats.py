@@ -21,7 +21,7 @@ STATISTICS = ("per", "units", "units_without_cost", "mean_usd", "p50_usd", "p95_
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """What the calls, traces, runs or sessions of a row cost, each by itself. Amounts in pico-dollars, with views in USD."""
+    """What the calls, traces, runs or sessions of a row cost, each by itself, in pico-dollars."""
 
     per: Per
     units: int
@@ -81,7 +81,7 @@ def add_stats(
     where: Where | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Give each row of the report, and its total, the distribution of what one call, trace, run or session of it costs."""
+    """Give each row of the report, and its total, the distribution of what one call, trace, run or session costs."""
     found = costs(store, per, report.by, report.since, report.until, where, report.timezone, progress)
     shown = {row.key: row for row in report.rows if not row.others}
     rest = next((row for row in report.rows if row.others), None)
