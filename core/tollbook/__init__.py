@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         reprice,
         set_budgets,
     )
+    from tollbook._salt import user_pseudonym
     from tollbook.budgets import BudgetAlert, BudgetError, BudgetExceeded, budget
     from tollbook.pricing import add_prices
     from tollbook.spans import (
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
         Trace,
         attribute,
         attribute_process,
+        child_environment,
+        continue_process,
         continue_trace,
         current_attribution,
+        extract,
         get_current_active_span,
+        inject,
         propagate,
         record,
         span,
@@ -62,15 +67,19 @@ __all__ = [
     "attribute_process",
     "autolog",
     "budget",
+    "child_environment",
+    "continue_process",
     "continue_trace",
     "cost",
     "current_attribution",
     "estimate",
+    "extract",
     "flush",
     "get_current_active_span",
     "get_last_active_trace_id",
     "get_session",
     "get_trace",
+    "inject",
     "price",
     "propagate",
     "record",
@@ -81,6 +90,7 @@ __all__ = [
     "span",
     "start_span",
     "trace",
+    "user_pseudonym",
 ]
 
 
@@ -93,8 +103,9 @@ __getattr__ = lazily(
     _prices="CostResult Price cost price",
     budgets="BudgetAlert BudgetError BudgetExceeded budget",
     pricing="add_prices",
-    spans="Session Span Trace attribute attribute_process continue_trace current_attribution get_current_active_span "
-    "propagate record span start_span trace",
+    _salt="user_pseudonym",
+    spans="Session Span Trace attribute attribute_process child_environment continue_process continue_trace "
+    "current_attribution extract get_current_active_span inject propagate record span start_span trace",
     usage="Usage",
 )
 

@@ -34,9 +34,30 @@ def pseudonym(name: str) -> str:
             return name
         if len(_known) >= _MOST:
             _known.clear()
-        digest = blake2b(name.encode("utf-8", "surrogatepass"), key=_secret(), digest_size=10).hexdigest()
-        found = _known[name] = f"u_{digest}"
+        found = _known[name] = _hashed(name, _secret())
     return found
+
+
+def user_pseudonym(id: str, *, secret: str | Path | None = None) -> str:  # noqa: A002 - the word for it
+    """The pseudonym under which `attribute(user=id)` books, to look a user up in reports: `u_` and 20 hex digits.
+
+    It is made whether or not `hash_users` is on.
+
+    Args:
+        id: The user's id, just as the program gives it.
+        secret: The file with an earlier secret, for calls that were booked under it; None: that of the ledger in use,
+            which is made if there is none.
+
+    Raises:
+        OSError: The file can't be read, or is no secret.
+    """
+    if secret is None or _PSEUDONYM.fullmatch(id):
+        return pseudonym(id)
+    return _hashed(id, _read(Path(secret)))
+
+
+def _hashed(name: str, secret: bytes) -> str:
+    return "u_" + blake2b(name.encode("utf-8", "surrogatepass"), key=secret, digest_size=10).hexdigest()
 
 
 def forget() -> None:
@@ -77,7 +98,7 @@ def _from_file(path: Path) -> bytes:
 def _made(path: Path) -> bytes:
     """The secret in `path`, which is made if it is not there; of two programs that make it, both get the first one."""
     try:
-        found = path.read_bytes()
+        return _read(path)
     except FileNotFoundError:
         make_private(path.parent)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
@@ -92,7 +113,11 @@ def _made(path: Path) -> bytes:
             pass
         finally:
             draft.unlink()
-        found = path.read_bytes()
+        return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    found = path.read_bytes()
     if len(found) < _BYTES:
         raise OSError("it is too short")
     return found[:_BYTES] if len(found) == _BYTES else blake2b(found, digest_size=_BYTES).digest()

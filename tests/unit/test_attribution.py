@@ -113,7 +113,7 @@ def test_propagate_carries_it_into_executors_at_once_and_again() -> None:
 
 
 def test_a_span_that_is_booked_by_hand_books_what_is_inside() -> None:
-    with tollbook.span("run", kind="agent") as run:
+    with tollbook.span("run") as run:
         run.set_attribute("cost.feature", "document_analysis")
         run.attribute(team="blue")
         with tollbook.span("step") as step:
@@ -124,6 +124,45 @@ def test_a_span_that_is_booked_by_hand_books_what_is_inside() -> None:
             assert call() == {"feature": "document_analysis", "team": "blue", "org": "acme"}
     assert run.get_attribute("cost.feature") == "document_analysis"
     assert step.record.attribution == {"feature": "document_analysis", "team": "blue", "agent": "researcher"}
+
+
+def test_what_an_agent_calls_is_its_own_unless_the_program_says_otherwise() -> None:
+    @tollbook.trace(kind="agent")
+    def writer() -> Any:
+        return call()
+
+    with tollbook.span("planner", kind="agent") as planner:
+        assert call() == {"agent": "planner"} == planner.record.attribution == tollbook.current_attribution()
+        with tollbook.span("search", kind="tool"):
+            assert call() == {"agent": "planner"}, "a tool is a part of its agent"
+        assert writer() == {"agent": "writer"}, "the inner agent wins"
+        with tollbook.attribute(agent="other"):
+            assert call() == {"agent": "other"}
+        planner.attribute(agent="chief")
+        assert call() == {"agent": "chief"}
+    assert call() is None
+    with tollbook.attribute(agent="other"), tollbook.span("planner", kind="agent", feature="plan"):
+        assert call() == {"agent": "other"}
+
+
+def test_the_attribution_of_here_is_that_of_a_call_that_is_made_here() -> None:
+    with tollbook.attribute(org="acme"), tollbook.span("run", **{"cost.feature": "search"}):
+        assert call() == tollbook.current_attribution() == {"org": "acme", "feature": "search"}
+        with tollbook.attribute(org="other") as booked:
+            assert call() == {"org": "other", "feature": "search"}
+            assert booked == {"org": "other"}, "what a span was given holds for what is inside of it alone"
+
+
+def test_a_user_is_looked_up_by_id(tmp_path: Path) -> None:
+    with tollbook.attribute(user="ada"):
+        booked = call()
+    name = tollbook.user_pseudonym("ada")
+    assert booked == {"user": name}
+    assert tollbook.user_pseudonym(name) == name
+    old = (tmp_path / "ledger.db.salt").rename(tmp_path / "old.salt")
+    _salt.forget()
+    assert tollbook.user_pseudonym("ada") != name, "another secret"
+    assert tollbook.user_pseudonym("ada", secret=old) == name
 
 
 def test_users_are_kept_by_pseudonym_which_is_stable_and_stands_for_itself(tmp_path: Path) -> None:

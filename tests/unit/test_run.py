@@ -161,7 +161,7 @@ def test_a_run_that_ended_in_another_context_is_passed_over(written):
     contextvars.copy_context().run(inside)
 
 
-def test_runs_that_end_elsewhere_do_not_hold_each_other():
+def test_runs_that_end_elsewhere_do_not_hold_each_other(written):
     def inside() -> None:
         for _ in range(3):
             chain = run("chain", "chain")

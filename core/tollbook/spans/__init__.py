@@ -9,6 +9,7 @@ from tollbook._lazy import lazily
 if TYPE_CHECKING:
     from tollbook.spans._attribution import DIMENSIONS, attribute, attribute_process, current_attribution, propagate
     from tollbook.spans._call import Call, open_streams
+    from tollbook.spans._carry import Carried, child_environment, continue_process, extract, inject, restore
     from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current, innermost
     from tollbook.spans._record import Record, Scalar
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIMENSIONS",
     "Call",
+    "Carried",
     "Record",
     "Remote",
     "Run",
@@ -45,16 +47,21 @@ __all__ = [
     "TraceSpan",
     "attribute",
     "attribute_process",
+    "child_environment",
     "complete",
+    "continue_process",
     "continue_trace",
     "current",
     "current_attribution",
+    "extract",
     "get_current_active_span",
+    "inject",
     "innermost",
     "open_streams",
     "priced_model",
     "propagate",
     "record",
+    "restore",
     "safe_name",
     "span",
     "start_span",
@@ -67,6 +74,7 @@ __getattr__ = lazily(
     __name__,
     _attribution="DIMENSIONS attribute attribute_process current_attribution propagate",
     _call="Call open_streams",
+    _carry="Carried child_environment continue_process extract inject restore",
     _complete="complete priced_model",
     _context="Remote current innermost",
     _record="Record Scalar",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from tollbook._salt import pseudonym
+from tollbook.spans._context import ENVIRONMENT, innermost
 from tollbook.spans._scope import Scope, scoped
 
 P = ParamSpec("P")
@@ -29,6 +31,9 @@ here: ContextVar[Attribution | None] = ContextVar("tollbook_attribution", defaul
 
 everywhere: Attribution | None = None
 """What holds in the whole process where nothing else is set."""
+
+inherited: Attribution | None = None
+"""What the process that started this one gave it, which holds over what the program sets everywhere."""
 
 hash_users = True
 """Whether users are kept by pseudonym."""
@@ -72,7 +77,7 @@ class attribute:  # noqa: N801 - used as a function: `with attribute(...)` and `
         ValueError: More than 32 dimensions, or a name of more than 64 characters.
     """
 
-    __slots__ = ("_given", "_tokens")
+    __slots__ = ("_given",)
 
     def __init__(
         self,
@@ -101,31 +106,45 @@ class attribute:  # noqa: N801 - used as a function: `with attribute(...)` and `
         given.update(tags)
         clean(given)
         self._given = given
-        self._tokens: list[Token[Attribution | None]] = []
 
     def _scope(self) -> Scope:
-        return Scope(here, clean(self._given, current_attribution()) or {})
+        return Scope(here, clean(self._given, held()) or {})
 
     def __enter__(self) -> Attribution:
-        merged = clean(self._given, current_attribution()) or {}
-        self._tokens.append(here.set(merged))
+        merged = clean(self._given, held()) or {}
+        # Kept by context, not by block: one block may be used by many threads and tasks at once.
+        _entered.set((*_entered.get(), (self, here.get())))
+        here.set(merged)
         return merged
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        token = self._tokens.pop()
-        try:
-            here.reset(token)
-        except ValueError:  # a generator that is closed in another context than that of its start
+        entered = _entered.get()
+        for place in range(len(entered) - 1, -1, -1):
+            if entered[place][0] is self:
+                break
+        else:  # a generator that is closed in another context than that of its start
             return
+        before, after = entered[place][1], entered[place + 1 :]
+        if after:  # blocks of generators that take turns: what is left last goes back to what was before
+            after = ((after[0][0], before), *after[1:])
+        else:
+            here.set(before)
+        _entered.set((*entered[:place], *after))
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return scoped(function, self._scope)
 
 
+_entered: ContextVar[tuple[tuple[attribute, Attribution | None], ...]] = ContextVar("tollbook_entered", default=())
+"""The blocks that this thread or task is in, each with what held before it."""
+
+
 def attribute_process(**dimensions: str | float | bool | None) -> None:
     """Book everything in this process to `dimensions`, unless `attribute` says otherwise; without any: to nothing.
+
+    What the process that started this one passed on (`child_environment`) holds over it.
 
     Args:
         dimensions: As for `attribute`.
@@ -134,13 +153,20 @@ def attribute_process(**dimensions: str | float | bool | None) -> None:
         ValueError: As for `attribute`.
     """
     global everywhere
-    everywhere = clean(dimensions)
+    given = clean(dimensions)
+    everywhere = {**(given or {}), **inherited} if inherited else given
+
+
+def held() -> Attribution | None:
+    """What `attribute` set here, or else what holds everywhere."""
+    found = here.get()
+    return everywhere if found is None else found
 
 
 def current_attribution() -> Attribution:
     """What a call that is made here is booked to, by dimension; `user` is a pseudonym."""
-    found = here.get()
-    return dict((everywhere if found is None else found) or {})
+    parent = innermost()
+    return dict((held() if parent is None else of_call(parent.own, parent.lent)) or {})
 
 
 def propagate(function: Callable[P, R]) -> Callable[P, R]:
@@ -172,3 +198,16 @@ def of_call(own: Attribution | None, lent: Attribution | None = None) -> Attribu
     if not own:
         return found or None
     return {**found, **own} if found else own
+
+
+def _inherit() -> None:
+    """Take what the process that started this one gave it."""
+    global everywhere, inherited
+    if os.environ.get(ENVIRONMENT):
+        from tollbook.spans._baggage import parse_baggage
+
+        # As it comes: whether users are pseudonyms was decided there.
+        inherited = everywhere = parse_baggage(os.environ[ENVIRONMENT].partition(";")[2]) or None
+
+
+_inherit()

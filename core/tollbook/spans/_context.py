@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextvars import ContextVar
 from random import getrandbits
@@ -69,7 +70,6 @@ class Remote:
     """A span of another process, or none at all: only what children take from it."""
 
     __slots__ = ("nested", "own", "span_id", "trace_id")
-    lent: dict[str, str] | None = None
     watched = False
     closed = False
     above: Parent | None = None
@@ -81,9 +81,34 @@ class Remote:
         self.nested = False
         self.own: dict[str, str] | None = None
 
+    @property
+    def lent(self) -> dict[str, str] | None:
+        """Nothing; a request that is being answered lends what is known of it."""
+        return None
 
-current: ContextVar[Parent | None] = ContextVar("tollbook_current", default=None)
-"""The innermost open span of this thread or task."""
+
+def parse_traceparent(header: str) -> Remote | None:
+    """The remote span that a W3C `traceparent` header names; None if it is not valid.
+
+    Source: W3C Trace Context, level 1: `version-traceid-parentid-flags`, lower-case hex.
+    """
+    fields = header.strip().split("-")
+    if len(fields) < 4 or len(fields[0]) != 2 or fields[0] == "ff":
+        return None
+    trace_id, span_id = fields[1], fields[2]
+    for field, size in ((trace_id, 32), (span_id, 16)):
+        if len(field) != size or set(field) - set("0123456789abcdef") or set(field) == {"0"}:
+            return None
+    return Remote(trace_id, span_id)
+
+
+ENVIRONMENT = "TOLLBOOK_CONTEXT"
+"""The environment variable by which a process continues what the one that started it was at: a `traceparent` header,
+a semicolon, and a `baggage` header, either of which may be empty."""
+
+_began_in = parse_traceparent(os.environ.get(ENVIRONMENT, "").partition(";")[0])
+current: ContextVar[Parent | None] = ContextVar("tollbook_current", default=_began_in)
+"""The innermost open span of this thread or task; at first, that of the process that started this one."""
 
 
 def opened(found: Parent | None) -> Parent | None:
@@ -118,18 +143,3 @@ def new_trace_id() -> str:
 def new_span_id() -> str:
     """16 random hex digits, never all zero."""
     return f"{getrandbits(64) or 1:016x}"
-
-
-def parse_traceparent(header: str) -> Remote | None:
-    """The remote span that a W3C `traceparent` header names; None if it is not valid.
-
-    Source: W3C Trace Context, level 1: `version-traceid-parentid-flags`, lower-case hex.
-    """
-    fields = header.strip().split("-")
-    if len(fields) < 4 or len(fields[0]) != 2 or fields[0] == "ff":
-        return None
-    trace_id, span_id = fields[1], fields[2]
-    for field, size in ((trace_id, 32), (span_id, 16)):
-        if len(field) != size or set(field) - set("0123456789abcdef") or set(field) == {"0"}:
-            return None
-    return Remote(trace_id, span_id)

@@ -241,6 +241,10 @@ def start_span(name: str, *, kind: str = "span", **attributes: Any) -> Span:
     record.request_model = attributes.pop("model", None)
     record.provider = attributes.pop("provider", None)
     opened = Span(record, parent)
+    if record.kind == "agent" and record.name:
+        # What is called inside is this agent's, where the program says nothing else.
+        opened.lent = {**(opened.lent or {}), "agent": record.name}
+        record.attribution = _attribution.of_call(opened.own, opened.lent)
     opened.set_attributes(attributes)
     return opened
 
@@ -264,7 +268,8 @@ def span(name: str, *, kind: str = "span", **attributes: Any) -> Generator[Span]
 
     Args:
         name: What a reader of the report will recognise. No content.
-        kind: `agent`, `chain`, `tool`, `retriever`, `llm` or `span`.
+        kind: `agent`, `chain`, `tool`, `retriever`, `llm` or `span`. What is called inside an agent is booked to the
+            agent of that name, unless the program sets another one.
         attributes: As for `Span.set_attribute`; `model` and `provider` name the model of a call made by hand.
 
     >>> with span("nightly summary", kind="agent") as run:  # doctest: +SKIP
