@@ -64,6 +64,7 @@ the span) and attribute.NAME."""
     metavar="NAME=VALUE",
     help="Only calls of which this holds; the same name again: or this. NAME= means that it has none.",
 )
+@click.option("--cache", is_flag=True, help="What caches were worth: saved by reads, spent and lost on writes.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most, and the others as one.")
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
 @click.option("--csv", "form", flag_value="csv", help="CSV, for a spreadsheet.")
@@ -75,6 +76,7 @@ def report(
     until: str | None,
     timezone: str | None,
     where: tuple[str, ...],
+    cache: bool,
     top: int | None,
     form: str | None,
     store: str | None,
@@ -92,6 +94,7 @@ def report(
       tollbook report --by feature,model            by what programs say
       tollbook report --by user -w feature=search   who uses a feature
       tollbook report --by trace --top 5            the most expensive traces
+      tollbook report --by feature --cache          what caches saved, and what they cost
     """  # noqa: D301 - click wants the character
     from tollbook.cli._text import say, screen
     from tollbook.reports import report as make
@@ -104,6 +107,12 @@ def report(
             raise ValueError(f"--where {each!r} has no value: write NAME=VALUE, such as feature=search")
         chosen.setdefault(name.strip(), []).append(value or None)
     opened = open_ledger(store)
+    if cache:
+        from tollbook.cli import _caching
+
+        options = {"since": since, "until": until, "timezone": timezone, "top": top, "where": chosen}
+        _caching.run(opened, form, by=names, **options)
+        return
     found = make(opened, by=names, since=since, until=until, timezone=timezone, top=top, where=chosen)
     if form == "json":
         say_json(found.as_dict())

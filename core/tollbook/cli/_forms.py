@@ -25,7 +25,7 @@ def as_csv(report: Report) -> str:
     from tollbook.reports import COLUMNS
 
     rows = [[*labels(report, row), *row.numbers().values()] for row in report.rows]
-    return rows_as_csv([*map(_harmless, report.by), *COLUMNS], rows, names=range(len(report.by)))
+    return rows_as_csv([*map(harmless, report.by), *COLUMNS], rows, names=range(len(report.by)))
 
 
 def rows_as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], names: Iterable[int]) -> str:
@@ -40,20 +40,20 @@ def rows_as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], names: Itera
     for row in rows:
         cells = list(row)
         for n in places:
-            cells[n] = _harmless(cells[n])
+            cells[n] = harmless(cells[n])
         writer.writerow(cells)
     return out.getvalue().rstrip("\n")
 
 
-def _harmless(name: str) -> str:
+def harmless(name: str) -> str:
     text = clean(name)
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def as_markdown(report: Report) -> str:
     """The rows as a Markdown table with a line for the total; money exact, what it leaves out below."""
-    names = [*map(_escaped, report.by), "calls", "input", "cached", "output", "cost (USD)"]
-    lines = [_cells(names), "|" + " --- |" * len(report.by) + " ---: |" * 5]
+    names = [*map(escaped, report.by), "calls", "input", "cached", "output", "cost (USD)"]
+    lines = [cells(names), "|" + " --- |" * len(report.by) + " ---: |" * 5]
     shown = [*report.rows, *([report.total] if len(report.rows) > 1 else [])]
     for row in shown:
         numbers: list[Any] = [
@@ -63,14 +63,14 @@ def as_markdown(report: Report) -> str:
             tokens(row, row.output_tokens),
             cost(row, plain(row.cost)),
         ]
-        lines.append(_cells([*map(_escaped, labels(report, row)), *numbers]))
+        lines.append(cells([*map(escaped, labels(report, row)), *numbers]))
     said = notes(report)
-    return "\n".join([*lines, *([""] if said else []), *(f"- {_escaped(text)}" for text, _ in said)])
+    return "\n".join([*lines, *([""] if said else []), *(f"- {escaped(text)}" for text, _ in said)])
 
 
-def _cells(texts: list[str]) -> str:
+def cells(texts: list[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     return "".join(f"\\{c}" if c in _SPECIAL else c for c in clean(name))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from tollbook.cli._command import Command, open_ledger, say_json, store_option
+from tollbook.cli._command import Bar, Command, open_ledger, say_json, store_option
 
 if TYPE_CHECKING:
     from tollbook.cli._text import Screen
@@ -78,7 +77,7 @@ def reprice(
         "only_unpriced": only_unpriced,
         "at": at,
     }
-    with _Bar("Reading") as bar:
+    with Bar("Reading") as bar:
         plan = run(opened, **which, dry_run=True, progress=bar.show)
     if form != "json":
         say(as_text(plan, screen()))
@@ -86,39 +85,13 @@ def reprice(
     if plan.spans and not dry_run:
         if not yes:
             click.confirm("Write these costs?", abort=True)
-        with _Bar("Writing") as bar:
+        with Bar("Writing") as bar:
             done = run(opened, **which, progress=bar.show)
         if form != "json":
             resumed = ", with those of the run that was interrupted" if done.resumed else ""
             say(f"{counted(done.spans, 'cost')} replaced{resumed}; what was there before is kept.")
     if form == "json":
         say_json(as_json(done))
-
-
-class _Bar:
-    """A progress bar on standard error, if that is a terminal."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._bar: Any = None
-        self._shown = 0
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-
-    def show(self, done: int, total: int) -> None:
-        """Say how far it is."""
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            self._bar = click.progressbar(length=total, label=self._label, file=sys.stderr)
-            self._bar.render_progress()
-        self._bar.update(done - self._shown)
-        self._shown = done
 
 
 def as_text(found: Repricing, screen: Screen) -> str:

@@ -8,10 +8,10 @@ from tollbook._money import show
 from tollbook.cli._text import clean
 
 if TYPE_CHECKING:
-    from tollbook.reports import Report, ReportRow
+    from tollbook.reports import CachingReport, CachingRow, Report, ReportRow
 
 
-def labels(report: Report, row: ReportRow) -> list[str]:
+def labels(report: Report | CachingReport, row: ReportRow | CachingRow) -> list[str]:
     """The names of a row. A call that has none is `unknown`, or `unattributed` where the program could have set it."""
     if row is report.total:
         return ["total", *[""] * (len(report.by) - 1)]

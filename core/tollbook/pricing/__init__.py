@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tollbook.pricing._catalog import card, card_by_id, cards, catalog_info, load, on_new_card, price_lists
     from tollbook.pricing._cost import Cost, Status
     from tollbook.pricing._definition import Definition, Problem
+    from tollbook.pricing._family import smaller, smaller_models
     from tollbook.pricing._places import (
         add_prices,
         check,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         tokenizer_of,
         update_in_use,
     )
-    from tollbook.pricing._price import cost_of, lines
+    from tollbook.pricing._price import cost_of, lines, list_price
     from tollbook.pricing._read import read_content, read_file
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "history",
     "lines",
     "list_of",
+    "list_price",
     "load",
     "on_new_card",
     "owners",
@@ -77,6 +79,8 @@ __all__ = [
     "read_file",
     "reload_definitions",
     "sellers",
+    "smaller",
+    "smaller_models",
     "split",
     "tokenizer_of",
     "update_in_use",
@@ -90,7 +94,8 @@ __getattr__ = lazily(
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
     _cost="Cost Status",
     _definition="Definition Problem",
+    _family="smaller smaller_models",
     _places="add_prices check definition_errors definitions reload_definitions tokenizer_of update_in_use",
-    _price="cost_of lines",
+    _price="cost_of lines list_price",
     _read="read_content read_file",
 )

@@ -91,6 +91,25 @@ def _general(usage: Usage, provider: str | None, model: str | None, start: int, 
     if not usage.parts and (not usage.quantities or (used[0] is None and usage.charge is None)):
         return Cost(total=usage.charge, status="unpriced" if usage.charge is None else "exact")
     used += [compiled(provider, part.model or model, start, context).card for part in usage.parts]
+    return _by(usage, model, used)
+
+
+def list_price(usage: Usage, card: Card) -> int | None:
+    """What `usage`, which has no parts, comes to by the rates of `card`, in pico-dollars; None if any price is missing.
+
+    For asking what another model would have cost: whatever was charged is left aside.
+    """
+    if usage.parts or not usage.quantities:
+        return None
+    found = _by(usage, card.model, [card])
+    total = found.total if usage.charge is None else found.listed
+    return (
+        None if found.status == "unpriced" or any(note.startswith("no price ") for note in found.assumptions) else total
+    )
+
+
+def _by(usage: Usage, model: str | None, used: Sequence[Card | None]) -> Cost:
+    """The cost by the cards `used` of the response and of each part."""
     rows = _rows(usage, model, used)
     sums = {"input": 0, "output": 0, "tool": 0, "other": 0}
     for row in rows:

@@ -124,8 +124,8 @@ def report(
         ValueError: No such dimension, moment or time zone; the message lists those there are.
         StoreError: The ledger can't be read.
     """
-    names = _checked(by)
-    _checked_where(where or {})
+    names = checked(by)
+    checked_where(where or {})
     if stats is not None and stats not in get_args(Per):
         raise ValueError(f"statistics are of one {', '.join(get_args(Per))}, not {stats!r}")
     zone_name, first, last = period(since, until, timezone)
@@ -230,7 +230,7 @@ def _cut(rows: list[ReportRow], names: tuple[str, ...], top: int) -> list[Report
     return [*(row for row in rows if row.key in best), other]
 
 
-def _checked(by: Iterable[str]) -> tuple[str, ...]:
+def checked(by: Iterable[str]) -> tuple[str, ...]:
     """The names without repetition, all of which are dimensions, even if there is no ledger that could refuse them."""
     names = tuple(dict.fromkeys(by))
     times = [name for name in names if name in TIMES]
@@ -245,11 +245,11 @@ def _checked(by: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _checked_where(where: Where) -> None:
+def checked_where(where: Where) -> None:
     for name in where:
         if name in TIMES:
             raise ValueError(f"a report of one {name} is made with since and until, not with where")
-        _checked([name])
+        checked([name])
 
 
 def _several(wanted: str | bool | Sequence[str | None] | None) -> tuple[str | None, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tollbook.spans._carry import Carried, child_environment, continue_process, extract, inject, restore
     from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current, innermost
+    from tollbook.spans._levels import Cards
     from tollbook.spans._record import Record, Scalar
     from tollbook.spans._run import Run, Runs, safe_name
     from tollbook.spans._session import Session, SessionTrace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIMENSIONS",
     "Call",
+    "Cards",
     "Carried",
     "Record",
     "Remote",
@@ -77,6 +79,7 @@ __getattr__ = lazily(
     _carry="Carried child_environment continue_process extract inject restore",
     _complete="complete priced_model",
     _context="Remote current innermost",
+    _levels="Cards",
     _record="Record Scalar",
     _run="Run Runs safe_name",
     _session="Session SessionTrace",

@@ -23,14 +23,35 @@ class Ledger(Protocol):
         ...
 
 
-class Around:
-    """What the spans of one trace ask the ledger, each thing once and only if it is wanted."""
+class Cards:
+    """Gives rate cards by their id, each asked for once; None for one that is not to be had."""
 
-    __slots__ = ("_cards", "_ledger", "_sessions")
+    __slots__ = ("_known", "_ledger")
 
     def __init__(self, ledger: Ledger | None) -> None:
         self._ledger = ledger
-        self._cards: dict[str, Card | None] = {}
+        self._known: dict[str, Card | None] = {}
+
+    def __call__(self, card_id: str) -> Card | None:
+        """The card with this id.
+
+        Raises:
+            StoreError: The ledger can't be read.
+        """
+        if card_id not in self._known:
+            raw = None if self._ledger is None else self._ledger.card(card_id)
+            self._known[card_id] = card_by_id(card_id) or (None if raw is None else card_from(raw))
+        return self._known[card_id]
+
+
+class Around:
+    """What the spans of one trace ask the ledger, each thing once and only if it is wanted."""
+
+    __slots__ = ("_card", "_ledger", "_sessions")
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        self._ledger = ledger
+        self._card = Cards(ledger)
         self._sessions: dict[str, Session | None] = {}
 
     def session(self, record: Record) -> Session | None:
@@ -45,12 +66,6 @@ class Around:
     def caching(self, record: Record) -> CacheImpact | None:
         """What caches were worth to the call; None if it is no call, or its usage is not known."""
         return None if record.usage is None else cache_impact(record.usage, record.cost, self._card)
-
-    def _card(self, card_id: str) -> Card | None:
-        if card_id not in self._cards:
-            raw = None if self._ledger is None else self._ledger.card(card_id)
-            self._cards[card_id] = card_by_id(card_id) or (None if raw is None else card_from(raw))
-        return self._cards[card_id]
 
 
 def _usd(pico: int | None) -> float | None:
