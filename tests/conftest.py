@@ -94,6 +94,18 @@ def _no_prices_of_others() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """What a test switched on and opened is off and closed after it."""
+    yield
+    instrument = sys.modules.get("tollbook._instrument")
+    if instrument is not None and any(getattr(each, "on", False) for each in instrument._found.values()):
+        instrument.autolog(disable=True)
+    runtime = sys.modules.get("tollbook._runtime")
+    if runtime is not None and (runtime._ledger is not None or runtime._url is not None):
+        runtime.stop()
+
+
+@pytest.fixture(autouse=True)
 def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home, a ledger and an environment of the test's own, and errors of ours that are raised."""
     for name in list(os.environ):

@@ -488,6 +488,7 @@ def test_a_stream_that_is_collected_in_the_midst_of_our_own_imports_is_recorded_
     with wire.play([*CHAT.exchanges, *STREAM.exchanges]) as play:
         ran = program(
             """
+import encodings.idna  # an import of the first connection, which would wait for the finder below
 import gc, importlib.abc, importlib.machinery, threading, tollbook, openai
 gc.disable()
 class Collecting(importlib.abc.MetaPathFinder):
