@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+import streams
 import stub
 from reference import Reference
 
@@ -361,6 +362,7 @@ def reports(folder: Path) -> list[dict[str, Any]]:
 
 MEASUREMENTS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
     "calls": calls,
+    "langchain": streams.langchain,
     "budgets": budgets,
     "chunks": chunks,
     "sdk": sdk,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from tollbook.spans import Record
 from tollbook.usage import Usage
 
 CENT = PICO // 100
-SCHEDULES = int(os.environ.get("TOLLBOOK_SCHEDULES", "150"))
+SCHEDULES = int(os.environ.get("TOLLBOOK_TEST_SCHEDULES", "250"))
 
 
 @pytest.fixture
@@ -276,17 +277,31 @@ class Crash(BaseException):
     """The process dies here."""
 
 
+plays = itertools.count(1000)
+
+
+@pytest.fixture(scope="session")
+def one_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A ledger for a thousand plays, each with a limit of its own: to make one takes longer than to play."""
+    with open_store(tmp_path_factory.mktemp("limits") / "ledger.db") as opened:
+        yield opened
+
+
 @settings(max_examples=SCHEDULES, deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_crash_between_any_two_steps_neither_overspends_nor_loses_what_was_spent(  # noqa: C901 - a play of many parts
-    tmp_path_factory: pytest.TempPathFactory, seed: int
+    one_for_all: Store, seed: int
 ) -> None:
     """Three programs make calls against one dollar; each may die before, within and after each step."""
     chance = Random(seed)
-    dollar = Limit(name="all", unit="usd", most=PICO)
-    with open_store(tmp_path_factory.mktemp("limits") / "ledger.db") as store:
-        store.limits.declare([dollar])
+    store, play = one_for_all, next(plays)
+    dollar = Limit(name=f"dollar {play}", unit="usd", most=PICO, where={"feature": f"play {play}"})
+    booked = {"feature": f"play {play}"}
+    store.limits.declare([dollar])
+    with contextlib.ExitStack() as closing:
         spools = {name: Spool(store.spool) for name in "abc"}
+        for spool in spools.values():
+            closing.callback(spool.close)
         running: dict[int, tuple[str, int]] = {}
         dead: set[str] = set()
         recorded: dict[int, int] = {}
@@ -314,7 +329,7 @@ def test_a_crash_between_any_two_steps_neither_overspends_nor_loses_what_was_spe
                     raise Crash
             return True
 
-        for number in range(1, 31):
+        for number in range(play * 100, play * 100 + 30):
             name = chance.choice("abc")
             most = chance.randint(10, 60)
             crash = chance.choice([0, 0, 0, 1, 2, 3, 4])
@@ -339,7 +354,7 @@ def test_a_crash_between_any_two_steps_neither_overspends_nor_loses_what_was_spe
             for ended_call in [n for n, (who, _) in running.items() if who == owners[name] and chance.random() < 0.6]:
                 _, most = running.pop(ended_call)
                 recorded[ended_call] = chance.randint(0, most)
-                spools[name].append(call(ended_call, recorded[ended_call]))
+                spools[name].append(call(ended_call, recorded[ended_call], attribution=booked))
                 if crash == 3:
                     die(name)
                     break
@@ -355,5 +370,4 @@ def test_a_crash_between_any_two_steps_neither_overspends_nor_loses_what_was_spe
             limits.release_ended(database, limits.ended_owners(database, dead.__contains__))
         [state] = store.limits.states()
         assert state.reserved == sum(most for _, most in running.values()) * CENT
-        for spool in spools.values():
-            spool.close()
+        store.limits.withdraw(dollar.name)
