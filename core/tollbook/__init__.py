@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
-    from tollbook._ask import report
+    from tollbook._ask import forecast, report, unusual, what_if
     from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
@@ -75,6 +75,7 @@ __all__ = [
     "estimate",
     "extract",
     "flush",
+    "forecast",
     "get_current_active_span",
     "get_last_active_trace_id",
     "get_session",
@@ -90,13 +91,15 @@ __all__ = [
     "span",
     "start_span",
     "trace",
+    "unusual",
     "user_pseudonym",
+    "what_if",
 ]
 
 
 __getattr__ = lazily(
     __name__,
-    _ask="report",
+    _ask="forecast report unusual what_if",
     _estimate="Estimate estimate",
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",

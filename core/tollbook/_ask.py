@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Literal
 
     from tollbook.ledger._costs import Per
     from tollbook.ledger._dimensions import Where
-    from tollbook.reports import Report
+    from tollbook.reports import Forecast, Report, UnusualDay, WhatIf
     from tollbook.reports._period import Comparison
+    from tollbook.reports._whatif import Tier
 
 
 def report(
@@ -59,5 +61,95 @@ def report(
         where=where,
         compare=compare,
         stats=stats,
+        progress=progress,
+    )
+
+
+def forecast(
+    period: Literal["day", "week", "month"] = "month", *, timezone: str | None = None, where: Where | None = None
+) -> Forecast:
+    """What this day, week or month will have cost by its end: what is known, a projection, and an interval around it.
+
+    A projection needs 14 whole days of records; without them `forecast().enough` is False and says so in `method`.
+
+    Args:
+        period: Which end is meant.
+        timezone: Of which place: as for `report`.
+        where: As for `report`.
+
+    Raises:
+        ValueError: No such period, time zone or dimension.
+        StoreError: The ledger can't be read.
+    """
+    from tollbook import _runtime
+    from tollbook.reports import forecast as make
+
+    return make(_runtime.store(), period=period, timezone=timezone, where=where)
+
+
+def unusual(
+    days: int = 30,
+    *,
+    by: Iterable[str] = ("model", "feature", "user"),
+    timezone: str | None = None,
+    where: Where | None = None,
+) -> list[UnusualDay]:
+    """Days that cost much more or less than their weekday used to, the latest first, each with what moved.
+
+    Args:
+        days: How many whole days before today are judged.
+        by: The dimensions in which to look for what moved.
+        timezone: As for `report`.
+        where: As for `report`.
+
+    Raises:
+        ValueError: No such time zone or dimension.
+        StoreError: The ledger can't be read.
+    """
+    from tollbook import _runtime
+    from tollbook.reports import unusual as find
+
+    return find(_runtime.store(), days=days, by=by, timezone=timezone, where=where)
+
+
+def what_if(
+    *,
+    model: Mapping[str, str] | None = None,
+    tier: Tier | None = None,
+    cache: bool = True,
+    since: str | int | None = None,
+    until: str | int | None = None,
+    timezone: str | None = None,
+    where: Where | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> WhatIf:
+    """What the recorded usage would have cost with something changed, call by call, at the prices of then.
+
+    Args:
+        model: Models to others: `{"gpt-4o": "gpt-4o-mini"}`; `*` is every model.
+        tier: All calls as served in this tier: `standard`, `batch`, `flex` or `priority`.
+        cache: False: as if nothing had been read from a cache or written to one.
+        since: As for `report`.
+        until: As for `report`.
+        timezone: As for `report`.
+        where: As for `report`.
+        progress: Told now and then how many calls were read, and of how many.
+
+    Raises:
+        ValueError: Nothing is changed, or there is no such tier, moment, zone or dimension.
+        StoreError: The ledger can't be read.
+    """
+    from tollbook import _runtime
+    from tollbook.reports import what_if as run
+
+    return run(
+        _runtime.store(),
+        model=model,
+        tier=tier,
+        cache=cache,
+        since=since,
+        until=until,
+        timezone=timezone,
+        where=where,
         progress=progress,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tollbook.pricing._card import Card
     from tollbook.pricing._cost import Cost
 
-_UNCACHED = {name: name.partition("_cache_")[0] for name in CACHE_READS | CACHE_WRITES}
+UNCACHED = {name: name.partition("_cache_")[0] for name in CACHE_READS | CACHE_WRITES}
 """The bucket that tokens would be in if they were not cached, by the one they are in."""
 
 
@@ -46,7 +46,7 @@ def cache_impact(usage: Usage, cost: Cost | None, card: Callable[[str], Card | N
     responses = [usage.quantities, *(part.quantities for part in usage.parts)]
     found = NOTHING
     for n, quantities in enumerate(responses):
-        if not _UNCACHED.keys().isdisjoint(quantities):
+        if not UNCACHED.keys().isdisjoint(quantities):
             ids = () if cost is None else cost.cards
             used = card(ids[n]) if n < len(ids) and ids[n] else None
             found = _sum(found, _of_response(quantities, used))
@@ -75,7 +75,7 @@ def _difference(quantities: Mapping[str, int], card: Card | None, sent: int) -> 
     rates = rates_at(card, sent)
     total = 0
     for name, quantity in quantities.items():
-        paid, plain = rates.get(name), rates.get(_UNCACHED[name])
+        paid, plain = rates.get(name), rates.get(UNCACHED[name])
         if paid is None or plain is None:
             return None
         total += amount(quantity, paid) - amount(quantity, plain)

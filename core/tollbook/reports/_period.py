@@ -80,10 +80,10 @@ def moment(text: str, where: tzinfo | None, now: datetime | None = None) -> int:
         if found.tzinfo is None:
             # `astimezone` takes a time without a zone for the machine's.
             found = found.astimezone() if where is None else found.replace(tzinfo=where)
-        exact = _exact(found)
+        instant = exact(found)
     except (OverflowError, ValueError, OSError):
         raise ValueError(f"{text!r} is not a moment: give {FORMS}") from None
-    return min(max(exact, _EARLIEST), _LATEST)
+    return min(max(instant, _EARLIEST), _LATEST)
 
 
 def before(
@@ -107,37 +107,39 @@ def before(
         raise ValueError(f"a period is compared with {', '.join(get_args(Comparison))}, not with {how!r}")
     if since is None:
         raise ValueError("a comparison needs a start, such as since 7d or month")
-    last = _exact(now or datetime.now(UTC)) if until is None else until
-    start, end = _wall(since, where), _wall(last, where)
+    last = exact(now or datetime.now(UTC)) if until is None else until
+    start, end = wall(since, where), wall(last, where)
     if how != "previous":
-        return _there(_earlier(start, how), where), _there(_earlier(end, how), where)
+        return there(_earlier(start, how), where), there(_earlier(end, how), where)
     if _is_midnight(start) and _is_midnight(end):
-        return _there(start - (end - start), where), since
+        return there(start - (end - start), where), since
     return since - (last - since), since
 
 
-def _wall(at: int, where: tzinfo | None) -> datetime:
+def wall(at: int, where: tzinfo | None) -> datetime:
     """What the clock on the wall shows."""
     return datetime.fromtimestamp(at // 1_000_000_000, where).replace(tzinfo=None)
 
 
-def _there(wall: datetime, where: tzinfo | None) -> int:
-    return _exact(wall.astimezone() if where is None else wall.replace(tzinfo=where))
+def there(time: datetime, where: tzinfo | None) -> int:
+    """The Unix nanoseconds at which the clock on the wall shows `time`."""
+    return exact(time.astimezone() if where is None else time.replace(tzinfo=where))
 
 
-def _exact(at: datetime) -> int:
+def exact(at: datetime) -> int:
+    """The Unix nanoseconds of a time that knows its zone."""
     return (at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _is_midnight(wall: datetime) -> bool:
-    return not (wall.hour or wall.minute or wall.second)
+def _is_midnight(time: datetime) -> bool:
+    return not (time.hour or time.minute or time.second)
 
 
-def _earlier(wall: datetime, how: str) -> datetime:
+def _earlier(time: datetime, how: str) -> datetime:
     if how in ("day", "week"):
-        return wall - timedelta(days=1 if how == "day" else 7)
-    months = wall.year * 12 + wall.month - 1 - (1 if how == "month" else 12)
+        return time - timedelta(days=1 if how == "day" else 7)
+    months = time.year * 12 + time.month - 1 - (1 if how == "month" else 12)
     year, month = divmod(months, 12)
     after = date(year + (month == 11), (month + 1) % 12 + 1, 1)
     last = (after - timedelta(days=1)).day
-    return wall.replace(year=year, month=month + 1, day=min(wall.day, last))
+    return time.replace(year=year, month=month + 1, day=min(time.day, last))
