@@ -47,6 +47,25 @@ def marker(store: Path) -> Path:
     return store.with_name(store.name + ".budgets")
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace the file at `path` as a whole, with the rights that it has, safe against a loss of power.
+
+    Raises:
+        OSError: It can't be written; it is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def make_private(directory: Path) -> None:
     """Make `directory` for this user alone; one that exists stays as it is.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tollbook._paths import replace_file
 from tollbook.cli._text import clean, say
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def add(fields: dict[str, Any], amounts: dict[str, str], file: Path) -> None:
         raise ValueError("\n".join(_plainly(each, path) for each in new))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        replace_file(path, content)
     except OSError as error:
         raise click.ClickException(f"{path} can't be written: {error.strerror}") from error
     reload_definitions()
@@ -104,21 +104,6 @@ def _text(value: str) -> str:
     except UnicodeEncodeError:
         raise ValueError(f"not a text: {value!r}") from None
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace the file as a whole, with the rights it has."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # ---- check ---------------------------------------------------------------------------------------------------

@@ -144,6 +144,30 @@ def _connect(address: str) -> sqlite3.Connection:
     return database
 
 
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection, deadline: float) -> Generator[None]:
+    """A transaction that writes: committed at the end of the block, undone if the block raises.
+
+    Raises:
+        sqlite3.OperationalError: Another program has been writing until `deadline` (of `time.monotonic`).
+    """
+    import sqlite3
+
+    while not database.in_transaction:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged ledger, its companions too, and say so. The caller holds the write lock.
 

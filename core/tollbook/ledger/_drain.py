@@ -216,7 +216,6 @@ class Drain:
 
     @contextlib.contextmanager
     def _begun(self, deadline: float) -> Generator[sqlite3.Connection]:
-        import sqlite3
 
         if self._database is not None and _inode(self.path) != self._inode:
             self._drop()  # the file was moved or replaced under us
@@ -225,20 +224,12 @@ class Drain:
             self._series = _batch.SeriesIds(self._database)
             self._inode = _inode(self.path)
         database = self._database
-        while not database.in_transaction:
-            try:
-                database.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
         try:
-            yield database
-            database.execute("COMMIT")
+            with _database.transaction(database, deadline):
+                yield database
         except BaseException:
             if self._series is not None:
                 self._series.forget()  # what was undone may have made them
-            if database.in_transaction:
-                database.execute("ROLLBACK")
             raise
 
     def _drop(self) -> None:

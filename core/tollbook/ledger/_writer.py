@@ -54,7 +54,9 @@ class Writer:
                 if not self._lock.acquire(deadline):
                     raise StoreError("another process has been writing to it for too long")
                 try:
-                    yield from self._begun(deadline)
+                    database = self._open()
+                    with _database.transaction(database, deadline):
+                        yield database
                 finally:
                     self._lock.release()
         finally:
@@ -70,24 +72,6 @@ class Writer:
                     self._lock.acquire(time.monotonic() + 2.0)
                 database.close()
                 self._lock.release()
-
-    def _begun(self, deadline: float) -> Generator[sqlite3.Connection]:
-        import sqlite3
-
-        database = self._open()
-        while not database.in_transaction:
-            try:
-                database.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-        try:
-            yield database
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -8,12 +8,12 @@ current one turns out to be damaged, that one holds again, with a warning that `
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from tollbook._paths import replace_file
 from tollbook.pricing._card import Card, Rate
 from tollbook.pricing._catalog import below
 from tollbook.pricing._definition import ALWAYS, Definition, Problem, parts
@@ -221,28 +221,15 @@ def keep(content: bytes, origin: str) -> Stored:
     home.mkdir(parents=True, exist_ok=True)
     path = home / f"{sha256(content).hexdigest()}{'.json' if _is_json(content) else '.toml'}"
     before = _pointer()
-    _write(path, content)
+    replace_file(path, content)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     earlier = before["previous"] if before.get("file") == path.name else before.get("file", "")
     pointer = {"file": path.name, "origin": origin, "at": at, "previous": earlier}
-    _write(home / _POINTER, json.dumps(pointer, indent=2).encode())
+    replace_file(home / _POINTER, json.dumps(pointer, indent=2).encode())
     for other in home.iterdir():
         if other.name not in {path.name, earlier, _POINTER}:
             other.unlink(missing_ok=True)
     return Stored(path, origin, at)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace the file as a whole, safe against a loss of power."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _pointer() -> dict[str, str]:
