@@ -54,7 +54,7 @@ FLAVOURS = {
 }
 
 EXTRAS = ["openai", "anthropic"]
-NEEDS = {"demo": [], "test": ["test", "frameworks"], "lint": ["lint", "frameworks", "newest"]}
+NEEDS = {"demo": [], "test": ["test", "frameworks", "ui"], "lint": ["lint", "frameworks", "newest", "ui"]}
 """The dependency groups of pyproject.toml beside the package with `EXTRAS`, by purpose."""
 
 LINTERS: list[tuple[str, ...]] = [

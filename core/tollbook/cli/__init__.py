@@ -15,6 +15,7 @@ from tollbook.cli._budget import budget
 from tollbook.cli._command import Command, open_ledger, say_json, store_option
 from tollbook.cli._prices import prices
 from tollbook.cli._reprice import reprice
+from tollbook.cli._ui import ui
 from tollbook.cli._whois import whois
 
 if TYPE_CHECKING:
@@ -223,4 +224,5 @@ def demo(keep: str | None) -> None:
 main.add_command(budget)
 main.add_command(prices)
 main.add_command(reprice)
+main.add_command(ui)
 main.add_command(whois)

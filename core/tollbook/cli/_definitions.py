@@ -27,7 +27,14 @@ def place(*, project: bool) -> Path:
 
 
 def add(fields: dict[str, Any], amounts: dict[str, str], file: Path) -> None:
-    """Write one more definition to the end of `file`, which is made if there is none.
+    """As `write`, and say so."""
+    path, block = write(fields, amounts, file)
+    say(f"Added to {clean(str(path))}:\n\n{block.rstrip()}\n")
+    say("Programs that run have to be started again. Recorded calls keep their cost, unless you reprice them.")
+
+
+def write(fields: dict[str, Any], amounts: dict[str, str], file: Path) -> tuple[Path, str]:
+    """Write one more definition to the end of `file`, which is made if there is none; the file, and what was added.
 
     Raises:
         ValueError: The definition makes no sense, or the file is no TOML.
@@ -58,8 +65,7 @@ def add(fields: dict[str, Any], amounts: dict[str, str], file: Path) -> None:
     except OSError as error:
         raise click.ClickException(f"{path} can't be written: {error.strerror}") from error
     reload_definitions()
-    say(f"Added to {clean(str(path))}:\n\n{block.rstrip()}\n")
-    say("Programs that run have to be started again. Recorded calls keep their cost, unless you reprice them.")
+    return path, block
 
 
 def _plainly(problem: Problem, path: Path) -> str:

@@ -107,7 +107,7 @@ def _call(each: Explained, screen: Screen) -> Iterator[str]:
         yield ""
         yield _table(each.lines, record, screen)
     yield ""
-    for word, text in _reasons(each):
+    for word, text in reasons(each):
         room = screen._replace(width=screen.width and max(screen.width - 10, 20), colour=False)
         told = paragraph(room, text, indent="").replace("\n", "\n" + " " * 10)
         yield f"{screen.paint(word.ljust(8), 'yellow' if word in _WARNINGS else 'dim')}  {told}"
@@ -145,7 +145,7 @@ def _table(lines: list[CostLine], record: Record, screen: Screen) -> str:
     return table(screen, heads, rows, total)
 
 
-def _reasons(each: Explained) -> Iterator[tuple[str, str]]:
+def reasons(each: Explained) -> Iterator[tuple[str, str]]:
     """What a reader should know, each with the word that it is filed under."""
     record, cost, used = each.record, each.record.cost, each.record.usage
     if used is None:

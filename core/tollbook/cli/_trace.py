@@ -38,12 +38,12 @@ def as_text(trace: Trace, screen: Screen) -> str:
         [
             prefix + clean(span.name),
             span.model_name or "",
-            *_tokens(span),
-            _cost(span, span.span_id in counting),
-            _time(span.record.duration),
+            *tokens_of(span),
+            cost_of(span, span.span_id in counting),
+            duration(span.record.duration),
             Cell("" if span.status == "ok" else " ".join(filter(None, (span.status, span.record.error)))),
         ]
-        for prefix, span in _tree(spans)
+        for prefix, span in tree(spans)
     ]
     heads = list(_COLUMNS)
     if all(span.status == "ok" for span in spans):
@@ -65,7 +65,7 @@ def as_text(trace: Trace, screen: Screen) -> str:
     return "\n".join(said)
 
 
-def _tree(spans: list[TraceSpan]) -> Iterator[tuple[str, TraceSpan]]:
+def tree(spans: list[TraceSpan]) -> Iterator[tuple[str, TraceSpan]]:
     """Every span once, below its parent, with the lines that lead to it. A parent that is not here is none."""
     known = {span.span_id for span in spans}
     below: dict[str | None, list[TraceSpan]] = {}
@@ -86,7 +86,7 @@ def _tree(spans: list[TraceSpan]) -> Iterator[tuple[str, TraceSpan]]:
             waiting += [(deeper, "├ " if n else "└ ", child) for n, child in enumerate(reversed(children))]
 
 
-def _tokens(span: TraceSpan) -> list[str]:
+def tokens_of(span: TraceSpan) -> list[str]:
     usage = span.record.usage
     if usage is None:
         return ["" if not span.record.bills else "?" if span.status == "ok" else "-"] * 3
@@ -96,7 +96,7 @@ def _tokens(span: TraceSpan) -> list[str]:
     return [f"{sent}{usage.input_tokens:,}", f"{cached:,}", f"{made}{usage.output_tokens:,}"]
 
 
-def _cost(span: TraceSpan, counts: bool) -> str:
+def cost_of(span: TraceSpan, counts: bool) -> str:
     record = span.record
     if not record.bills:
         # What it comes to with all that is inside, at the spans that were given to have that seen.
@@ -112,7 +112,7 @@ def _cost(span: TraceSpan, counts: bool) -> str:
     return text if counts else f"({text})"
 
 
-def _time(nanoseconds: int) -> str:
+def duration(nanoseconds: int) -> str:
     milliseconds = nanoseconds / 1e6
     if milliseconds < 999.5:
         return f"{milliseconds:.{0 if milliseconds >= 99.95 else 1 if milliseconds >= 9.995 else 2}f} ms"

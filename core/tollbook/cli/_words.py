@@ -17,10 +17,11 @@ def labels(report: Report | CachingReport, row: ReportRow | CachingRow) -> list[
         return ["total", *[""] * (len(report.by) - 1)]
     if row.others:
         return [f"{row.others:,} others", *[""] * (len(report.by) - 1)]
-    return [value if value is not None else _nameless(name) for name, value in zip(report.by, row.key, strict=True)]
+    return [value if value is not None else nameless(name) for name, value in zip(report.by, row.key, strict=True)]
 
 
-def _nameless(dimension: str) -> str:
+def nameless(dimension: str) -> str:
+    """What a call is called that has no value in a dimension."""
     from tollbook.spans import DIMENSIONS
 
     settable = dimension in DIMENSIONS or dimension.startswith(("attribute.", "tag."))

@@ -1,0 +1,214 @@
+"""Overview and Breakdown: what was spent, over time and by one or two dimensions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tollbook.cli._words import notes
+from tollbook.ledger._dimensions import TIMES
+from tollbook.ledger._periods import periods
+from tollbook.reports import Report, ReportRow, moment, report
+from tollbook.reports._period import zone
+from tollbook.web._chart import SERIES, Chart, Sums, stacked, value_of
+from tollbook.web._desk import Desk, brief, compact, cost_of, named, period_of, shown
+from tollbook.web._view import Span, View
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+_ROWS, _MOST = 20, 1000
+_BARS = 800
+"""Bars that a chart can have; beyond, a coarser one is drawn."""
+
+
+def said(amount: Decimal, metric: str) -> str:
+    """An amount of what is drawn."""
+    return brief(amount) if metric == "cost" else compact(amount)
+
+
+def asked(desk: Desk, view: View, span: Span, by: Iterable[str], **more: Any) -> Report:
+    """A report of the view's calls, by other dimensions."""
+    where = {**view.conditions(), **more.pop("where", {})}
+    given: dict[str, Any] = {"since": span.since, "until": span.until, "timezone": view.zone or None, **more}
+    return report(desk.store, by=by, where=where, **given)
+
+
+def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
+    """Totals, what they were before, the cost over time, and who or what it went to."""
+    span = period_of(view)
+    limit = min(int(more["rows"]), _MOST) if more.get("rows", "").isdigit() else _ROWS
+    main = asked(desk, view, span, (view.by,), top=max(limit, 1))
+    if not main.total.calls:
+        return _nothing(desk, "/", "Overview", view, span)
+    before = None
+    if span.before is not None:
+        before = asked(desk, view, span, (view.by,), since=span.before[0], until=span.before[1])
+    series = "model" if view.by in TIMES else view.by
+    return desk.page(
+        "overview",
+        "/",
+        view,
+        span=span,
+        title="Overview",
+        report=main,
+        total=main.total,
+        before=None if before is None else before.total,
+        was={} if before is None else {row.key: row for row in before.rows},
+        before_span=_words_of(span, view),
+        notes=_notes(main, view),
+        chart=_chart(desk, view, span, main, series),
+        series=series,
+        row_view=partial(_row_view, view),
+        limit=limit,
+        most=_MOST,
+    )
+
+
+def _row_view(view: View, row: ReportRow) -> View:
+    """The calls of one row, seen by something else."""
+    if view.by in TIMES:
+        return view
+    inner = "feature" if view.by == "model" else "model"
+    return replace(view.chosen({view.by: row.key[0]}), by=inner)
+
+
+def _words_of(span: Span, view: View) -> str:
+    if span.before is None:
+        return ""
+    return "the time before" if view.since or view.until else f"the {span.label.lower()} before".replace("last ", "")
+
+
+def _chart(desk: Desk, view: View, span: Span, main: Report, series: str) -> Chart | None:
+    grain = view.by if view.by in TIMES else span.grain
+    groups = main if series == view.by else asked(desk, view, span, (series,), top=_ROWS)
+    rows = sorted(shown(groups.rows), key=lambda row: -value_of(row, view.metric))
+    many = sum(row.others for row in groups.rows) + len(rows)
+    keys = [row.key[0] for row in rows][: SERIES if many > SERIES + 1 else SERIES + 1]
+    whole = asked(desk, view, span, (grain,))
+    if not whole.rows:
+        return None
+    parts = asked(desk, view, span, (grain, series), where={series: keys})
+    first, last = _edges(whole, span, grain, view)
+    bars = list(periods(grain, first, last, _zone(view)))
+    if len(bars) > _BARS:
+        known = {row.key[0] for row in whole.rows}
+        bars = [bar for bar in bars if bar[0] in known][-_BARS:]
+    words = {row.key[0]: cost_of(row) for row in rows} if view.metric == "cost" else {}
+    return stacked(
+        Sums(
+            parts={(row.key[0] or "", row.key[1]): value_of(row, view.metric) for row in parts.rows},
+            whole={row.key[0] or "": value_of(row, view.metric) for row in whole.rows},
+        ),
+        bars,
+        keys,
+        many,
+        words,
+        said=lambda amount: said(amount, view.metric),
+        named=lambda key: named(series, key),
+        bar_link=lambda start, end: (
+            replace(view, by="model" if view.by in TIMES else view.by).between(start, end).link("/")
+        ),
+        key_link=lambda key: replace(view.chosen({series: key}), by="feature" if series == "model" else "model").link(
+            "/"
+        ),
+    )
+
+
+def _zone(view: View) -> str | None:
+    name = view.zone or None
+    return None if name is None or name.lower() == "local" else "UTC" if name.lower() == "utc" else name
+
+
+def _edges(whole: Report, span: Span, grain: str, view: View) -> tuple[int, int]:
+    """From when to when bars are drawn: the period, or what it has calls in if it has no beginning."""
+    now = time.time_ns()
+    end = now if span.until is None else min(span.until, now)
+    if span.since is not None:
+        return span.since, max(end, span.since + 1)
+    first = whole.rows[0].key[0] or ""
+    start = moment(first + ("-01" if grain == "month" else ""), zone(_zone(view)))
+    return start, max(end, start + 1)
+
+
+def _notes(main: Report, view: View) -> list[tuple[str, str, str]]:
+    """(Kind, text, address of the calls it is about) of what the total leaves out."""
+    places = {
+        "+": ("unpriced", view.chosen({"priced": "unpriced"}).link("/traces")),
+        "?": ("unknown", view.chosen({"priced": None, "status": "ok"}).link("/traces")),
+        "~": ("estimated", view.chosen({"source": "estimated"}).link("/traces")),
+        "f": ("failed", view.chosen({"status": "error"}).link("/traces")),
+        "c": ("charged", ""),
+    }
+    return [(places[text[0]][0], text, places[text[0]][1]) for text, _ in notes(main)]
+
+
+def _nothing(desk: Desk, path: str, title: str, view: View, span: Span) -> Response:
+    """What to do where there is nothing to show."""
+    return desk.page("nothing", path, view, span=span, title=title, empty=desk.is_empty())
+
+
+# ---- two dimensions ------------------------------------------------------------------------------------------
+
+
+_LINES, _COLUMNS = 15, 7
+
+
+def breakdown(desk: Desk, view: View, _: dict[str, str]) -> Response:
+    """What two dimensions come to together: a row for each value of one, a column for each of the other."""
+    span = period_of(view)
+    if view.by == view.then:
+        view = replace(view, then="model" if view.by != "model" else "feature")
+    down = asked(desk, view, span, (view.by,), top=_LINES)
+    if not down.total.calls:
+        return _nothing(desk, "/breakdown", "Breakdown", view, span)
+    across = asked(desk, view, span, (view.then,), top=_COLUMNS)
+    keys = [[row.key[0] for row in shown(each.rows)] for each in (down, across)]
+    chosen = {name: found for name, found in zip((view.by, view.then), keys, strict=True) if name not in TIMES}
+    inside = asked(desk, view, span, (view.by, view.then), where=chosen)
+    cells = {row.key: row for row in inside.rows}
+    most = max((value_of(cells[key], view.metric) for key in cells), default=Decimal(0))
+
+    def heat(row: ReportRow | None) -> int:
+        value = Decimal(0) if row is None else value_of(row, view.metric)
+        return 0 if not value or not most else min(6, 1 + int(value / most * 6))
+
+    def amount(row: ReportRow) -> str:
+        return cost_of(row) if view.metric == "cost" else said(value_of(row, view.metric), view.metric)
+
+    def rest(row: ReportRow) -> Decimal:
+        """What of a row is in none of the columns."""
+        inner = sum(
+            (value_of(cells[k], view.metric) for k in ((row.key[0], c) for c in keys[1]) if k in cells), Decimal(0)
+        )
+        return value_of(row, view.metric) - inner
+
+    return desk.page(
+        "breakdown",
+        "/breakdown",
+        view,
+        span=span,
+        title="Breakdown",
+        down=down,
+        across=across,
+        lines=shown(down.rows),
+        columns=shown(across.rows),
+        others=[next((row for row in each.rows if row.others), None) for each in (down, across)],
+        cells=cells,
+        heat=heat,
+        rest=rest,
+        amount=amount,
+        said=partial(said, metric=view.metric),
+        cell_view=partial(_cell_view, view),
+        notes=_notes(down, view),
+    )
+
+
+def _cell_view(view: View, a: str | None, b: str | None) -> View:
+    """The calls of one cell; what is of a time is not chosen by it."""
+    chosen = {name: value for name, value in ((view.by, a), (view.then, b)) if name not in TIMES}
+    return view.chosen(chosen)

@@ -1,0 +1,398 @@
+"""The dashboard, asked as a browser asks: all its pages over empty, normal and hostile ledgers, and who may come in."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.commands import TRACE, family, priced, put, run
+from tests.records import call
+
+pytest.importorskip("starlette")
+pytest.importorskip("jinja2")
+pytest.importorskip("uvicorn")
+
+from starlette.testclient import TestClient
+
+from tollbook.ledger import Store, open_store
+from tollbook.pricing import Cost
+from tollbook.usage import Usage
+from tollbook.web import Refused, make_app, serve
+
+TOKEN = "a-token-of-the-tests"
+UNPRICED = Cost(status="unpriced")
+HOST = "127.0.0.1:8642"
+ORIGIN = f"http://{HOST}"
+PAGES = ("/", "/breakdown", "/traces", "/sessions", "/prices", "/budgets", "/health")
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}\x1b[31m\u202e&amp;"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def client(store: Store, *, knows: bool = True, **options: Any) -> TestClient:
+    """A browser; one that knows the token has opened the address with it."""
+    app = make_app(store, token=TOKEN, hosts=[HOST], **options)
+    browser = TestClient(app, base_url=ORIGIN, raise_server_exceptions=True)
+    if knows:
+        browser.get("/", params={"token": TOKEN})
+    return browser
+
+
+def today(**changes: Any) -> Any:
+    return call(**({"start": time.time_ns() - 60_000_000_000} | changes))
+
+
+def fill(store: Store) -> None:
+    """Some calls of a minute ago: priced ones, one without a price, one that failed, and an agent's trace."""
+    now = time.time_ns() - 60_000_000_000
+    records = [
+        priced("gpt-4o", 2_500_000_000, start=now, attribution={"feature": "search", "session": "s-1"}),
+        priced("tiny", 1, start=now + 1, attribution={"feature": "chat", "session": "s-2"}),
+        call(
+            response_model="house-model",
+            provider="ours",
+            cost=Cost(status="unpriced"),
+            usage=Usage({"input": 7}),
+            start=now + 2,
+        ),
+        call(status="timeout", error="APITimeoutError", usage=None, cost=None, start=now + 3),
+    ]
+    for number, each in enumerate(family()):
+        each.start = now + 10 + number
+        records.append(each)
+    put(store.path, *records)
+
+
+class Page(HTMLParser):
+    """What tests look at in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def links(self) -> list[str]:
+        return [attrs["href"] or "" for tag, attrs in self.tags if tag == "a" and attrs.get("href")]
+
+
+# ---- pages ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_ledger_has_every_page_and_nothing_is_made(store: Store, path: str) -> None:
+    answer = client(store).get(path)
+    assert answer.status_code == 200
+    if path in ("/", "/breakdown", "/traces", "/sessions"):
+        assert "tollbook.autolog()" in answer.text, "it says what to do"
+
+
+@pytest.mark.parametrize("path", [*PAGES, f"/traces/{TRACE}", "/prices/model?model=gpt-4o&provider=openai"])
+def test_every_page_shows_a_ledger_with_calls(store: Store, path: str) -> None:
+    fill(store)
+    assert client(store).get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "by", ["model", "day", "week", "hour", "user", "tag.team", "attribute.run", "trace", "name", "error"]
+)
+@pytest.mark.parametrize("metric", ["cost", "tokens", "calls"])
+def test_the_overview_groups_by_any_dimension(store: Store, by: str, metric: str) -> None:
+    fill(store)
+    browser = client(store)
+    for period in ("24h", "30d", "last-month", "12m", "all"):
+        assert browser.get("/", params={"by": by, "metric": metric, "period": period}).status_code == 200
+    assert browser.get("/breakdown", params={"by": by, "then": "provider", "metric": metric}).status_code == 200
+
+
+def test_what_is_unknown_is_never_shown_as_nothing(store: Store) -> None:
+    fill(store)
+    text = client(store).get("/").text
+    assert "$0.000000000001" in text, "a small cost keeps its digits"
+    assert re.search(r"house-model.{0,900}unpriced", text, re.DOTALL)
+    assert "+ unpriced: 1 call with 7 tokens" in text
+    assert "failed: 2 calls" in text
+
+
+def test_the_page_of_a_trace_shows_each_span_and_what_it_cost(store: Store) -> None:
+    fill(store)
+    page = client(store).get(f"/traces/{TRACE}")
+    assert all(word in page.text for word in ("agent run", "Completions_1", "look", "timeout", "APITimeoutError"))
+    assert client(store).get("/traces/" + "0" * 32).status_code == 404
+
+
+def test_every_link_of_every_page_leads_somewhere(store: Store) -> None:
+    fill(store)
+    browser = client(store)
+    waiting, seen = ["/"], set[str]()
+    while waiting and len(seen) < 150:
+        path = waiting.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        for link in Page(answer.text).links():
+            assert link.startswith(("/", "#")), f"{path} leads away: {link}"
+            waiting += [link.partition("#")[0]] if link.startswith("/") else []
+    assert len(seen) > 30
+
+
+def test_the_address_carries_the_whole_state(store: Store) -> None:
+    fill(store)
+    query = {"by": "feature", "period": "7d", "zone": "Asia/Tokyo", "where": "model=gpt-4o", "metric": "calls"}
+    page = client(store).get("/", params=query)
+    assert "Asia/Tokyo" in page.text
+    links = [link for link in Page(page.text).links() if link.startswith("/?") and "by=" in link]
+    assert all("zone=Asia%2FTokyo" in link for link in links)
+    assert [link for link in links if "where=model%3Dgpt-4o" in link and "metric=calls" in link]
+
+
+def test_the_form_of_a_filter_leads_to_a_plain_address(store: Store) -> None:
+    answer = client(store).get("/traces?add=model&value=gpt-4o&period=7d", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/traces?period=7d&where=model%3Dgpt-4o")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("period=ever", "since=x", "zone=Mars/Base", "by=nonsense", "where=model", "where=nonsense%3D1", "grain=year"),
+        *("since=2026-11-02&until=2026-11-01", "where=day%3D2026-11-01"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_words(store: Store, query: str) -> None:
+    fill(store)
+    answer = client(store).get(f"/?{query}")
+    assert answer.status_code == 400
+    assert "That can&#39;t be shown" in answer.text
+
+
+def test_pages_of_traces_show_each_trace_once(store: Store) -> None:
+    now = time.time_ns() - 3_600_000_000_000
+    # Spans of many traces between each other, and many that begin in the same nanosecond.
+    put(
+        store.path,
+        *(
+            call(trace_id=f"{n % 70:032x}", span_id=f"{n + 1:016x}", start=now + n // 90, response_model=f"m{n % 3}")
+            for n in range(350)
+        ),
+    )
+    browser = client(store)
+    for where, expected in (("", 70), ("model=m1", 70), ("trace=" + f"{5:032x}", 1)):
+        found: list[str] = []
+        path = "/traces" + (f"?where={where}" if where else "")
+        while path:
+            links = Page(browser.get(path).text).links()
+            found += [link.partition("?")[0] for link in links if link.startswith("/traces/")]
+            path = next((link for link in links if "after=" in link), "")
+        assert len(found) == len(set(found)) == expected
+
+
+def test_a_ledger_that_cannot_be_read_is_a_page(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("this is no database, however long one looks at it" * 50)
+    with open_store(tmp_path / "ledger.db") as store:
+        answer = client(store, read_only=True).get("/")
+    assert answer.status_code == 500
+    assert "The ledger can&#39;t be read" in answer.text
+
+
+# ---- hostile names -------------------------------------------------------------------------------------------
+
+
+def test_names_from_elsewhere_are_text_and_nothing_else(store: Store) -> None:
+    names = {"feature": HOSTILE, "user": HOSTILE, "session": HOSTILE, "team": HOSTILE}
+    put(
+        store.path,
+        today(response_model=HOSTILE, provider=HOSTILE, name=HOSTILE, attribution=names, finish=HOSTILE),
+        today(response_model=HOSTILE, cost=None, error=HOSTILE, status="error", kind=HOSTILE, trace_id=TRACE),
+    )
+    browser = client(store)
+    one = next(link for link in Page(browser.get("/traces").text).links() if link.startswith("/traces/"))
+    paths = [*PAGES, "/?by=tag.team", "/?by=session", "/breakdown?by=feature&then=user", f"/traces/{TRACE}", one]
+    for path in [*paths, *(f"/?where=model={HOSTILE}&{HOSTILE}={HOSTILE}&by=x".replace("\x1b", "%1B") for _ in "1")]:
+        answer = browser.get(path)
+        page = Page(answer.text)
+        assert {attrs.get("src") for tag, attrs in page.tags if tag == "script"} == {
+            "/static/theme.js",
+            "/static/app.js",
+        }
+        assert [attrs["src"] for tag, attrs in page.tags if tag == "img"] == ["/static/icon.svg"]
+        assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on") or name == "style"]
+        assert "\x1b" not in answer.text
+        assert "\u202e" not in answer.text
+        assert "49" not in re.findall(r"onerror=alert\(2\)&gt;(.{2})", answer.text), "no name is a template"
+
+
+# ---- who may come in -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/traces/x", "/nowhere"])
+def test_without_the_token_nothing_is_shown(store: Store, path: str) -> None:
+    fill(store)
+    browser = client(store, knows=False)
+    for params in ({}, {"token": "wrong"}, {"token": ""}):
+        answer = browser.get(path, params=params)
+        assert answer.status_code == 401
+        assert "gpt-4o" not in answer.text
+        assert "tollbook ui" in answer.text, "it says what to do"
+
+
+def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_do_not_get(store: Store) -> None:
+    browser = client(store, knows=False)
+    answer = browser.get("/traces", params={"token": TOKEN, "period": "7d"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/traces?period=7d")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert TOKEN not in cookie
+    assert browser.get("/traces").status_code == 200
+
+
+def test_the_way_back_from_the_token_stays_here(store: Store) -> None:
+    answer = client(store, knows=False).get(f"{ORIGIN}//example.com/?token={TOKEN}", follow_redirects=False)
+    assert answer.headers["location"].startswith("/example.com/")
+
+
+def test_the_token_can_be_given_in_a_form(store: Store) -> None:
+    browser = client(store, knows=False)
+    headers = {"origin": ORIGIN}
+    assert browser.post("/login", data={"token": "wrong"}, headers=headers).status_code == 401
+    assert browser.post("/login", data={"token": TOKEN}, headers={"origin": "http://evil.example"}).status_code == 403
+    assert browser.post("/login", data={"token": TOKEN}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1", "127.0.0.1:1", ""])
+def test_other_host_names_are_refused_even_with_the_cookie(store: Store, host: str) -> None:
+    browser = client(store)
+    assert browser.get("/", headers={"host": host}).status_code == 421
+    assert browser.get("/static/app.js", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_nothing_is_changed_for_another_page(store: Store, headers: dict[str, str]) -> None:
+    browser = client(store)
+    form = {"name": "all", "unit": "usd", "most": "5"}
+    for path in ("/budgets", "/budgets/remove", "/prices"):
+        assert browser.post(path, data=form, headers=headers).status_code == 403
+    assert store.limits.limits() == []
+
+
+def test_read_only_changes_nothing_and_says_so(store: Store) -> None:
+    fill(store)
+    store.drain()
+    put(store.path, today())
+    browser = client(store, read_only=True)
+    for path in PAGES[:-1]:
+        page = browser.get(path)
+        assert page.status_code == 200
+        assert not [attrs for tag, attrs in Page(page.text).tags if tag == "form" and attrs.get("method") == "post"]
+    for path in ("/budgets", "/budgets/remove", "/prices"):
+        answer = browser.post(path, data={"name": "all", "most": "5"}, headers={"origin": ORIGIN})
+        assert answer.status_code == 403
+        assert "read-only" in answer.text
+    assert store.health().pending == 1, "what waits in journals still waits"
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nowhere", "/static/app.css", "/static/nothing", "/?by=nonsense"])
+def test_every_answer_forbids_scripts_and_styles_from_elsewhere(store: Store, path: str) -> None:
+    answer = client(store).get(path)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    if "html" in answer.headers["content-type"]:
+        own = [attrs.get(name) or "/" for _, attrs in Page(answer.text).tags for name in ("href", "src", "action")]
+        assert all(address.startswith(("/", "#")) for address in own), "nothing is loaded from elsewhere"
+
+
+def test_files_outside_of_static_are_not_served(store: Store) -> None:
+    browser = client(store, knows=False)
+    for path in ("/static/../_door.py", "/static/%2e%2e/_door.py", "/static/..%2f_door.py"):
+        assert browser.get(path).status_code in (401, 404)
+
+
+def test_others_may_not_reach_it_without_a_token_that_was_chosen(store: Store) -> None:
+    for host in ("0.0.0.0", "192.0.2.1", "::", "example.com"):
+        with pytest.raises(Refused, match="TOLLBOOK_UI_TOKEN"):
+            serve(store, host=host)
+    with pytest.raises(Refused, match="too short"):
+        serve(store, host="0.0.0.0", token="short")
+    result = run("ui", "--host", "0.0.0.0", "--no-browser")
+    assert result.exit_code == 2
+    assert "TOLLBOOK_UI_TOKEN" in result.output
+
+
+# ---- changes -------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_is_set_shown_and_removed(store: Store) -> None:
+    fill(store)
+    browser = client(store)
+    headers = {"origin": ORIGIN}
+    form = {"name": "each <user>", "unit": "usd", "most": "$1,000.50", "scope": "session", "window": "month"}
+    page = browser.post("/budgets", data=form | {"zone": "Europe/Berlin", "action": "stop"}, headers=headers)
+    assert page.status_code == 200
+    assert "each &lt;user&gt;" in page.text
+    (limit,) = store.limits.limits()
+    assert (limit.most, limit.where, limit.window, limit.zone) == (
+        1_000_500_000_000_000,
+        {"session": "*"},
+        "month",
+        "Europe/Berlin",
+    )
+    page = browser.post("/budgets", data={"unit": "calls", "most": "lots"}, headers=headers)
+    assert page.status_code == 400
+    assert "Nothing was changed" in page.text
+    assert browser.post("/budgets/remove", data={"name": "each <user>"}, headers=headers).status_code == 200
+    assert store.limits.limits() == []
+    assert browser.post("/budgets/remove", data={"name": "each <user>"}, headers=headers).status_code == 400
+
+
+def test_a_model_without_a_price_gets_one(store: Store) -> None:
+    fill(store)
+    browser = client(store)
+    page = browser.get("/prices")
+    assert "house-model" in page.text
+    assert 'value="house-model"' in page.text, "the button brings the name along"
+    form = {"name": "house-model", "provider": "ours", "input": "2.50", "output": "10", "input_cache_read": ""}
+    page = browser.post("/prices", data=form, headers={"origin": ORIGIN})
+    assert page.status_code == 200
+    assert "house-model has a price now" in page.text
+    shown = browser.get("/prices/model", params={"model": "house-model", "provider": "ours"}).text
+    assert "2.50" in shown
+    assert "user" in shown
+
+
+@pytest.mark.parametrize("form", [{}, {"name": "x"}, {"name": "x", "input": "cheap"}, {"name": "x", "input": "-1"}])
+def test_a_price_that_makes_no_sense_is_not_saved(store: Store, form: dict[str, str]) -> None:
+    page = client(store).post("/prices", data=form, headers={"origin": ORIGIN})
+    assert page.status_code == 400
+    assert "Nothing was changed" in page.text
+
+
+def test_a_form_that_is_too_long_is_refused(store: Store) -> None:
+    answer = client(store).post("/budgets", data={"name": "x" * 100_000}, headers={"origin": ORIGIN})
+    assert answer.status_code == 400
