@@ -15,14 +15,14 @@ from tollbook._paths import marker, store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
     from typing import Any, Literal
 
     from tollbook.budgets import Budget, Source
     from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
-    from tollbook.spans import Session, Trace
+    from tollbook.spans import Record, Session, Trace
 
 log = logging.getLogger("tollbook")
 
@@ -30,6 +30,8 @@ _lock = threading.RLock()
 _ledger: Ledger | None = None
 _opening = False
 _url: str | None = None
+_asides = 0
+"""How many `aside` are open."""
 
 
 def configure(store: str | Path | None = None) -> None:
@@ -37,13 +39,14 @@ def configure(store: str | Path | None = None) -> None:
 
     Args:
         store: Path or URL of the store; None keeps the one that there is, or else takes `TOLLBOOK_STORE`, or the user's
-            data directory. Another store closes the one before, whose records stay where they are.
+            data directory. Another store closes the one before, whose records stay where they are. Inside `aside`
+            there is no other.
 
     Raises:
         ValueError: Another kind of store, or no file.
     """
     global _url
-    if store is not None:
+    if store is not None and not _asides:
         path = str(store_path(store))
         with _lock:
             if _ledger is not None and path != str(_ledger.store.path):
@@ -127,15 +130,11 @@ def _open() -> Ledger:
     global _ledger, _opening
     _opening = True
     try:
-        from tollbook import pricing
         from tollbook.ledger import Ledger
 
         opened = _ledger = Ledger(_url)
         _sink.sink = opened.append
-        if _write_card not in pricing.on_new_card:
-            pricing.on_new_card.append(_write_card)
-        for card in pricing.cards():
-            _write_card(card)  # those that this process uses already
+        _write_cards()
     finally:
         _opening = False
     _sink.pass_on()
@@ -150,6 +149,53 @@ def _close() -> None:
         ledger.close()
         if (active := sys.modules.get("tollbook.budgets._active")) is not None:
             active.forget()
+
+
+@contextlib.contextmanager
+def aside(store: Path, mark: Callable[[Record], object]) -> Generator[Ledger]:
+    """Put all that this process records into another ledger at `store` meanwhile, and leave the one in use as it is.
+
+    Nested, a record goes to the inner and to all outer ones; `mark` is called with it before, in the thread of the
+    call. Budgets of the ledger in use do not hold inside.
+    """
+    global _ledger, _url, _asides
+    from tollbook.ledger import Ledger
+
+    inside = Ledger(store)
+    outer_sink = _sink.sink if _asides else None
+
+    def sink(record: Record) -> None:
+        mark(record)
+        inside.append(record)
+        if outer_sink is not None:
+            outer_sink(record)
+
+    with _lock:
+        before = _ledger, _url, _salt.place, _sink.last_trace_id, _sink.sink
+        _ledger, _url, _sink.sink = inside, str(store), sink
+        _asides += 1
+        obeyed = _settle_in(str(store))
+        _write_cards()
+    try:
+        yield inside
+    finally:
+        with _lock:
+            _ledger, _url, place, _sink.last_trace_id, _sink.sink = before
+            _asides -= 1
+            _settle_in(place)
+            if _ledger is not None:
+                _write_cards()
+        inside.close()
+        if obeyed:
+            _obey()
+
+
+def _settle_in(place: str | Path | None) -> bool:
+    """Forget what was known of another ledger: its secret, and its budgets; whether these held."""
+    _salt.place = place
+    _salt.forget()
+    active = sys.modules.get("tollbook.budgets._active")
+    return active is not None and active.leave_ledger()
 
 
 _warming: threading.Thread | None = None
@@ -211,6 +257,16 @@ def stop() -> None:
         _url = _salt.place = None
         _salt.forget()
         _sink.last_trace_id = None
+
+
+def _write_cards() -> None:
+    """Put the rate cards into the ledger that this process uses already, and those to come."""
+    from tollbook import pricing
+
+    if _write_card not in pricing.on_new_card:
+        pricing.on_new_card.append(_write_card)
+    for card in pricing.cards():
+        _write_card(card)
 
 
 @_guard.guarded

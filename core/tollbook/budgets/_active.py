@@ -105,6 +105,15 @@ def forget() -> None:
             _gate.gate = None
 
 
+def leave_ledger() -> bool:
+    """As `forget`, but blocks of code that have a budget go on; whether a ledger's budgets were obeyed."""
+    obeyed = keeper.ledger is not None
+    gate = _gate.gate
+    forget()
+    _gate.gate = gate
+    return obeyed
+
+
 def _after_drain(ledger: Ledger) -> None:
     """Called in the thread that drains: tell of what was crossed, and see what has changed."""
     if _changed(marker(ledger.store.path)) != _seen:

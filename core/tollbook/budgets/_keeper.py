@@ -60,17 +60,19 @@ class Keeper:
         """Those of the ledger that are asked before a call."""
         self.ledger: Callable[[], Ledger] | None = None
         """Gives the ledger of this process."""
+        self.everywhere: tuple[LocalBudget, ...] = ()
+        """Blocks that all of this process is in, whichever thread or task: those of the test that runs."""
 
     def admit(self, call: Call, request: Request) -> str | None:
         """Another model to ask instead, or None; raises `BudgetExceeded` if the call must not be made."""
-        blocks = active.get()
+        blocks = (*self.everywhere, *active.get())
         if not self.budgets and (not blocks or _fits(call, blocks)):
             return None
         return self._decide(call, request, blocks, PATIENCE)
 
     async def admit_async(self, call: Call, request: Request) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
-        blocks = active.get()
+        blocks = (*self.everywhere, *active.get())
         if not self.budgets:
             return None if not blocks or _fits(call, blocks) else self._decide(call, request, blocks, PATIENCE)
         try:
