@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tollbook._money import plain, show
+from tollbook._paths import replace_file
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -58,9 +59,7 @@ def write(path: Path, sums: dict[str, Sum]) -> None:
         | ({"unpriced": s.unpriced} if s.unpriced else {})
         for test, s in sorted(sums.items())
     }
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(json.dumps({"version": 1, "tests": tests}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    replace_file(path, (json.dumps({"version": 1, "tests": tests}, indent=1) + "\n").encode())
 
 
 def risen(before: Sum, now: Sum, percent: float) -> str | None:
