@@ -85,8 +85,9 @@ def test_only_trusted_dimensions_are_taken() -> None:
     headers = {"traceparent": TRACEPARENT, "baggage": "tollbook.feature=a,tollbook.user=u,tollbook.org=b,feature=c"}
     with tollbook.extract(headers, trust=False):
         assert (call().attribution, call().trace_id) == (None, TRACE)
-    with tollbook.extract(headers, trust=("feature", "session")):
-        assert call().attribution == {"feature": "a"}
+    for trusted in (("feature", "session"), "feature"):
+        with tollbook.extract(headers, trust=trusted):
+            assert call().attribution == {"feature": "a"}
 
 
 def test_users_are_not_hashed_twice_and_names_become_pseudonyms(monkeypatch: pytest.MonkeyPatch) -> None:

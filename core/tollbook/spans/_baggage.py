@@ -45,7 +45,7 @@ def parse_baggage(header: str, only: Iterable[str] | None = None) -> dict[str, s
     members = header[:LONGEST].split(",")
     if len(header) > LONGEST:
         del members[-1]  # it may be cut
-    wanted = None if only is None else frozenset(only)
+    wanted = None if only is None else frozenset([only] if isinstance(only, str) else only)
     found: dict[str, str] = {}
     for member in members:
         key, equals, rest = member.strip().partition("=")
