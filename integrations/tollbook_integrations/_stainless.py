@@ -21,6 +21,7 @@ from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook._runtime import warm
 from tollbook.spans import Call, Record, _gate, open_streams, status_of
+from tollbook_integrations._admission import admitted, admitted_async, asking
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import CHARGE_HEADER, WORDS, Origin, is_known, provider_at, region_at
@@ -32,32 +33,6 @@ Json = dict[str, Any]
 
 
 log = logging.getLogger("tollbook")
-
-
-def _admitted(call: Call) -> str | None:
-    """The model that must be asked in place of the host's, or None; raises what a budget has for the host."""
-    assert _gate.gate is not None
-    try:
-        return _gate.gate.admit(call, call.request or {})
-    except BaseException:
-        call.drop()
-        raise
-
-
-async def _admitted_async(call: Call) -> str | None:
-    assert _gate.gate is not None
-    try:
-        return await _gate.gate.admit_async(call, call.request or {})
-    except BaseException:
-        call.drop()
-        raise
-
-
-def _asking(model: str, args: tuple[Any, ...], kwargs: Json) -> tuple[tuple[Any, ...], Json]:
-    """The arguments of a request that asks `model`."""
-    options = copy.copy(args[1] if len(args) > 1 else kwargs["options"])
-    options.json_data = {**options.json_data, "model": model}
-    return ((args[0], options, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": options})
 
 
 class Stainless:
@@ -288,8 +263,8 @@ class Stainless:
                 with apart():
                     return original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-            if _gate.gate is not None and (model := _admitted(call)) is not None:
-                sent = _asking(model, *sent)
+            if _gate.gate is not None and (model := admitted(call)) is not None:
+                sent = asking(model, *sent)
             token = pending.set(call)
             try:
                 result = original(client, *sent[0], **sent[1])
@@ -317,8 +292,8 @@ class Stainless:
                 with apart():
                     return await original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
-            if _gate.gate is not None and (model := await _admitted_async(call)) is not None:
-                sent = _asking(model, *sent)
+            if _gate.gate is not None and (model := await admitted_async(call)) is not None:
+                sent = asking(model, *sent)
             token = pending.set(call)
             try:
                 result = await original(client, *sent[0], **sent[1])
