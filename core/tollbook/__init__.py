@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
-    from tollbook._ask import forecast, report, unusual, what_if
+    from tollbook._ask import advise, forecast, report, unusual, what_if
     from tollbook._estimate import Estimate, estimate
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tollbook._salt import user_pseudonym
     from tollbook.budgets import BudgetAlert, BudgetError, BudgetExceeded, budget
     from tollbook.pricing import add_prices
+    from tollbook.reports import Advice
     from tollbook.spans import (
         Session,
         Span,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Advice",
     "BudgetAlert",
     "BudgetError",
     "BudgetExceeded",
@@ -63,6 +65,7 @@ __all__ = [
     "Trace",
     "Usage",
     "add_prices",
+    "advise",
     "attribute",
     "attribute_process",
     "autolog",
@@ -99,13 +102,14 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
-    _ask="forecast report unusual what_if",
+    _ask="advise forecast report unusual what_if",
     _estimate="Estimate estimate",
     _instrument="autolog",
     _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",
     _prices="CostResult Price cost price",
     budgets="BudgetAlert BudgetError BudgetExceeded budget",
     pricing="add_prices",
+    reports="Advice",
     _salt="user_pseudonym",
     spans="Session Span Trace attribute attribute_process child_environment continue_process continue_trace "
     "current_attribution extract get_current_active_span inject propagate record span start_span trace",

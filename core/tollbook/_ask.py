@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tollbook.ledger._costs import Per
     from tollbook.ledger._dimensions import Where
-    from tollbook.reports import Forecast, Report, UnusualDay, WhatIf
+    from tollbook.reports import Advice, Forecast, Report, UnusualDay, WhatIf
     from tollbook.reports._period import Comparison
     from tollbook.reports._whatif import Tier
 
@@ -152,4 +152,36 @@ def what_if(
         timezone=timezone,
         where=where,
         progress=progress,
+    )
+
+
+def advise(
+    since: str | int | None = None,
+    until: str | int | None = None,
+    *,
+    timezone: str | None = None,
+    where: Where | None = None,
+    cheaper: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Advice]:
+    """Where money can be saved, from what is recorded: each with its arithmetic, what could save most first.
+
+    Args:
+        since: Nanoseconds of Unix time, or a moment as people write it: `2026-11-01`, `7d`, `today`, `month`.
+        until: As `since`; that moment is excluded.
+        timezone: Of the days: an IANA name, `utc`, or `local` (the default).
+        where: Only calls of which this holds, by dimension: `{"feature": "search"}`.
+        cheaper: Model to the one that you might use in its place (`{"gpt-4o": "gpt-4.1-mini"}`); for others, smaller
+            models of the same family are looked at.
+        progress: Called now and then with how far it is, and how far it has to go.
+
+    Raises:
+        ValueError: No such moment, time zone or dimension.
+        StoreError: The ledger can't be read.
+    """
+    from tollbook import _runtime
+    from tollbook.reports import advise as run
+
+    return run(
+        _runtime.store(), since=since, until=until, timezone=timezone, where=where, cheaper=cheaper, progress=progress
     )

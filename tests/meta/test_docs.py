@@ -226,7 +226,13 @@ def test_every_public_name_is_in_the_docs(name: str) -> None:
 
 
 def test_every_command_and_option_is_in_the_docs() -> None:
-    pages = {"prices": "prices.md", "reprice": "repricing.md", "budget": "budgets.md", "ui": "dashboard.md"}
+    pages = {
+        "advise": "advise.md",
+        "budget": "budgets.md",
+        "prices": "prices.md",
+        "reprice": "repricing.md",
+        "ui": "dashboard.md",
+    }
     reading = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
     for name, command in main.commands.items():
         assert f"`tollbook {name}" in reading

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tollbook import __version__
+from tollbook.cli._advise import advise
 from tollbook.cli._budget import budget
 from tollbook.cli._command import Command, open_ledger, say_json, store_option
 from tollbook.cli._prices import prices
@@ -221,6 +222,7 @@ def demo(keep: str | None) -> None:
     run(keep)
 
 
+main.add_command(advise)
 main.add_command(budget)
 main.add_command(prices)
 main.add_command(reprice)

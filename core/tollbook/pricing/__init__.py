@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tollbook.pricing._browse import (
         Change,
         Entry,
+        Quotes,
         changes_by,
         contexts,
         entries,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         tokenizer_of,
         update_in_use,
     )
-    from tollbook.pricing._price import cost_of, lines, list_price
+    from tollbook.pricing._price import cost_of, lines, list_price, rates_of
     from tollbook.pricing._read import read_content, read_file
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Line",
     "Origin",
     "Problem",
+    "Quotes",
     "Rate",
     "Rates",
     "Status",
@@ -75,6 +77,7 @@ __all__ = [
     "owners",
     "price_lists",
     "quote",
+    "rates_of",
     "read_content",
     "read_file",
     "reload_definitions",
@@ -88,7 +91,7 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
-    _browse="Change Entry changes_by contexts entries history list_of owners quote sellers split",
+    _browse="Change Entry Quotes changes_by contexts entries history list_of owners quote sellers split",
     _caching="CacheImpact cache_impact",
     _card="Card Line Origin Rate Rates Tier card_from",
     _catalog="card card_by_id cards catalog_info load on_new_card price_lists",
@@ -96,6 +99,6 @@ __getattr__ = lazily(
     _definition="Definition Problem",
     _family="smaller smaller_models",
     _places="add_prices check definition_errors definitions reload_definitions tokenizer_of update_in_use",
-    _price="cost_of lines list_price",
+    _price="cost_of lines list_price rates_of",
     _read="read_content read_file",
 )

@@ -43,6 +43,26 @@ def quote(provider: str, model: str, at: int, context: Mapping[str, str] | None 
     return _catalog.in_force(_catalog.merged(provider, model, day, _catalog.normal(context)), at)
 
 
+class Quotes:
+    """As `quote`, for whoever asks it of many calls: a day's prices are looked up once, and stay as they were then."""
+
+    _MOST = 4096
+
+    def __init__(self) -> None:
+        self._days: dict[tuple[object, ...], list[tuple[int, Card | None]]] = {}
+
+    def __call__(self, provider: str, model: str, at: int, context: Mapping[str, str] | None = None) -> Card | None:
+        """The card that is in force at `at`, Unix nanoseconds."""
+        day = at // DAY * DAY
+        key = (provider, model, day, *(context or {}).items())
+        rows = self._days.get(key)
+        if rows is None:
+            if len(self._days) >= self._MOST:
+                self._days.clear()
+            rows = self._days[key] = _catalog.merged(provider, model, day, _catalog.normal(context))
+        return _catalog.in_force(rows, at)
+
+
 def overruling(provider: str, model: str, at: int) -> Card | None:
     """As `quote`, by what all sources but the last, which is the largest, say; None if they say nothing."""
     answers = (source(provider, model, at // DAY * DAY, {}) for source in _catalog.sources[:-1])

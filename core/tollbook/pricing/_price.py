@@ -108,6 +108,14 @@ def list_price(usage: Usage, card: Card) -> int | None:
     )
 
 
+def rates_of(card: Card, usage: Usage, buckets: Sequence[str], quantity: int) -> list[int] | None:
+    """What `quantity` units of each of the buckets would cost in this request; None if one has no price."""
+    rates = rates_at(card, sum(n for name, n in usage.quantities.items() if name in INPUT_TOKENS))
+    found = [rates.get(name) for name in buckets]
+    known = [amount(quantity, rate) for rate in found if rate is not None]
+    return known if len(known) == len(found) else None
+
+
 def _by(usage: Usage, model: str | None, used: Sequence[Card | None]) -> Cost:
     """The cost by the cards `used` of the response and of each part."""
     rows = _rows(usage, model, used)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook.reports._advice import Advice
+    from tollbook.reports._advise import advise
     from tollbook.reports._caching import CACHING_COLUMNS, CachingReport, CachingRow, caching
     from tollbook.reports._forecast import Forecast, forecast
     from tollbook.reports._period import moment
@@ -21,6 +23,7 @@ __all__ = [
     "CACHING_COLUMNS",
     "COLUMNS",
     "DIMENSIONS",
+    "Advice",
     "CachingReport",
     "CachingRow",
     "Change",
@@ -32,6 +35,7 @@ __all__ = [
     "UnusualDay",
     "WhatIf",
     "WhatIfRow",
+    "advise",
     "caching",
     "forecast",
     "moment",
@@ -43,6 +47,8 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
+    _advice="Advice",
+    _advise="advise",
     _caching="CACHING_COLUMNS CachingReport CachingRow caching",
     _forecast="Forecast forecast",
     _period="moment",
