@@ -87,6 +87,7 @@ def autolog(
     include_usage_hosts: Iterable[str] = (),
     deployments: Mapping[str, str] | None = None,
     hash_users: bool = True,
+    hash_prefixes: bool = False,
 ) -> None:
     """Meter every call of every supported SDK and framework from here on.
 
@@ -107,6 +108,8 @@ def autolog(
             Amazon's own inference profiles, names of a gateway. A model that the response names itself comes first.
         hash_users: Keep users by pseudonym, made with a secret that lies beside the ledger. False keeps what
             `attribute(user=...)` gives as it is.
+        hash_prefixes: Keep a short hash, made with that secret, of the first 4,096 characters of each request, by which
+            `tollbook advise` finds those that begin alike. No text is kept.
 
     Raises:
         ValueError: `only` names an integration that there is not; the message lists those there are.
@@ -126,21 +129,22 @@ def autolog(
             for name in wanted:
                 _guard.guarded(available[name].uninstall)()
             return
-        _configure(store, hash_users)
+        _configure(store, hash_users, hash_prefixes)
         for name in wanted:
             _guard.guarded(available[name].install)(settings)
     if not available:
         log.warning("tollbook found no integrations: is the package installed?")
 
 
-def _configure(store: str | Path | None, hash_users: bool) -> None:
+def _configure(store: str | Path | None, hash_users: bool, prefixes: bool) -> None:
     """Where the ledger is, and a last look at exit at streams that nobody closed."""
     global _sweeping
     from tollbook import _runtime
-    from tollbook.spans import _attribution
+    from tollbook.spans import _attribution, hash_prefixes
 
     _runtime.configure(store)
     _attribution.hash_users = hash_users
+    hash_prefixes(on=prefixes)
     if not _sweeping:
         _sweeping = True
         atexit.register(_sweep)

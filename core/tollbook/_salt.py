@@ -60,6 +60,11 @@ def _hashed(name: str, secret: bytes) -> str:
     return "u_" + blake2b(name.encode("utf-8", "surrogatepass"), key=secret, digest_size=10).hexdigest()
 
 
+def digest(data: bytes) -> str:
+    """16 hex digits that stand for `data`, the same wherever the secret is."""
+    return blake2b(data, key=_secret(), digest_size=8).hexdigest()
+
+
 def forget() -> None:
     """Look for the secret again: another ledger is in use."""
     global _salt

@@ -9,6 +9,7 @@ import msgspec
 
 from tollbook.pricing import Card, Quotes, list_price, rates_of, smaller_models
 from tollbook.reports._advice import Advice, Step, said, usd
+from tollbook.spans._prefix import NAME as PREFIX
 
 if TYPE_CHECKING:
     from tollbook.spans import Record
@@ -22,9 +23,6 @@ CUT = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "mod
 
 LEAST = 1024
 """Tokens sent below which no provider caches a prompt, and characters that make a prefix: about a quarter of these."""
-
-PREFIX = "prompt.prefix_hash"
-"""The attribute with the hash of how a request begins, where the program switched that on."""
 
 
 def model_of(record: Record) -> Model:

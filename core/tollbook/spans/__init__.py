@@ -8,7 +8,7 @@ from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
     from tollbook.spans._attribution import DIMENSIONS, attribute, attribute_process, current_attribution, propagate
-    from tollbook.spans._call import Call, open_streams
+    from tollbook.spans._call import Call, hash_prefixes, open_streams
     from tollbook.spans._carry import Carried, child_environment, continue_process, extract, inject, restore
     from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current, innermost
@@ -57,6 +57,7 @@ __all__ = [
     "current_attribution",
     "extract",
     "get_current_active_span",
+    "hash_prefixes",
     "inject",
     "innermost",
     "open_streams",
@@ -75,7 +76,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     _attribution="DIMENSIONS attribute attribute_process current_attribution propagate",
-    _call="Call open_streams",
+    _call="Call hash_prefixes open_streams",
     _carry="Carried child_environment continue_process extract inject restore",
     _complete="complete priced_model",
     _context="Remote current innermost",

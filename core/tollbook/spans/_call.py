@@ -238,3 +238,22 @@ class Call:
         model = record.response_model or record.request_model
         settings = tokenizer_of(record.provider, model, record.start)
         return tokens.estimate_request(self.request or {}, self.characters, record.provider, model, settings)
+
+
+_plainly = Call._write
+
+
+def _with_prefix(call: Call, status: str, error: str | None) -> None:
+    from tollbook.spans import _prefix
+
+    if call.request is not None:
+        _guard.guarded(_prefix.note)(call.record, call.request)
+    _plainly(call, status, error)
+
+
+def hash_prefixes(*, on: bool) -> None:
+    """Put hashes of how requests begin into the records of calls from now on, or no more.
+
+    It changes how calls are written, so that a program that does not want it has not even a question on its way.
+    """
+    Call._write = _with_prefix if on else _plainly
