@@ -108,6 +108,7 @@ __getattr__ = lazily(
     _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",
     _prices="CostResult Price cost price",
     budgets="BudgetAlert BudgetError BudgetExceeded budget",
+    notebook="load_ipython_extension unload_ipython_extension",
     pricing="add_prices",
     reports="Advice",
     _salt="user_pseudonym",

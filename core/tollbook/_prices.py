@@ -124,6 +124,11 @@ class Price:
         since = f" since {self.since}" if self.since else ""
         return f"<Price {self.provider}/{self.model}{when}: {'; '.join(said)}; {self.source}{since}>"
 
+    def _repr_html_(self) -> str:
+        from tollbook._html import price
+
+        return price(self, [(name, dollars(each.usd), each.unit) for name, each in self.distinct().items()])
+
     def distinct(self) -> dict[str, UnitPrice]:
         """`prices` without those that are as the one that they are a kind of, such as images that cost as text."""
         prices = self.prices

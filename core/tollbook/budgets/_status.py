@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tollbook._money import plain, to_usd
+from tollbook._money import plain, show, to_usd
 from tollbook.budgets._budget import Budget, restored
 from tollbook.ledger import EACH
 
@@ -52,6 +52,23 @@ class BudgetStatus(msgspec.Struct, frozen=True):
     def exceeded(self) -> bool:
         """Whether nothing is left."""
         return self.spent >= self.limit
+
+    def _repr_html_(self) -> str:
+        """How full it is, for notebooks."""
+        from tollbook import _html
+
+        def said(amount: Decimal | int) -> str:
+            return show(amount) if isinstance(amount, Decimal) else f"{amount:,} {self.budget.limit.unit}"
+
+        words = [f"{said(self.spent)} of {said(self.limit)} spent"]
+        words += [f"{said(self.reserved)} reserved"] if self.reserved else []
+        words += [f"{said(self.forecast)} foreseen"] if self.forecast is not None else []
+        words += [f"{self.unpriced:,} calls unpriced"] if self.unpriced else []
+        words += [f"begins anew {self.resets_at:%Y-%m-%d %H:%M} UTC"] if self.resets_at else []
+        colour = _html.RED if self.exceeded else _html.AMBER if self.percent >= 80 else _html.BLUE
+        filled = f"{_html.bar(self.percent / 100, colour, 320)} &nbsp;{self.percent:.1f} %"
+        whose = f" · {self.holder}" if self.holder else ""
+        return _html.box(f"{self.name}{whose}", " · ".join(words), filled)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, with money as decimal text."""

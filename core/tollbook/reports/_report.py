@@ -52,6 +52,12 @@ class Report:
         self.before = before
         """Start and end (excluded) of the period that it is compared with, in nanoseconds of Unix time; None: none."""
 
+    def _repr_html_(self) -> str:
+        """A table with each row's share, for notebooks."""
+        from tollbook.reports._report_html import picture
+
+        return picture(self)
+
     @property
     def period(self) -> str:
         """The period in words, with its time zone, and what calls were chosen by."""

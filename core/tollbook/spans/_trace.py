@@ -189,6 +189,12 @@ class Trace:
         self.data = TraceData(_named(ordered, _inside(ordered, counting), _levels.Around(ledger)))
         self.info = TraceInfo(ordered[0].trace_id, counting)
 
+    def _repr_html_(self) -> str:
+        """A waterfall, for notebooks."""
+        from tollbook.spans._trace_html import picture
+
+        return picture(self)
+
     def __repr__(self) -> str:
         return f"<trace {self.info.trace_id} of {len(self.data.spans)} spans>"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -88,8 +89,8 @@ class Captured(Sequence[CapturedCall]):
     It can be read at any time, also from other threads, and keeps what it has when the block has ended.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger: Ledger | None = ledger
+    def __init__(self, ledger: Ledger | None) -> None:
+        self._ledger = ledger
         self._kept: list[CapturedCall] = []
 
     def _calls(self) -> list[CapturedCall]:
@@ -98,16 +99,13 @@ class Captured(Sequence[CapturedCall]):
             return self._kept
         if not ledger.store.spool.exists():  # nothing was recorded, so nothing needs a database
             return []
-        from tollbook.spans._trace import billed
-
         ledger.store.drain()
-        records = sorted(ledger.store.spans(limit=None), key=lambda r: (r.trace_id, r.start, r.span_id))
-        found = [r for _, trace in groupby(records, key=lambda r: r.trace_id) for r in billed(list(trace))]
-        return [CapturedCall(r) for r in sorted(found, key=lambda r: (r.start, r.span_id))]
+        return _billed(ledger.store.spans(limit=None))
 
-    def keep(self) -> None:
-        """Hold on to what there is: the ledger is about to go."""
-        self._kept, self._ledger = self._calls(), None
+    def keep(self, records: Sequence[Record] | None = None) -> None:
+        """Hold on to `records`, or else to what is in the ledger, which is about to go."""
+        self._kept = self._calls() if records is None else _billed(records)
+        self._ledger = None
 
     @overload
     def __getitem__(self, index: int) -> CapturedCall: ...
@@ -166,6 +164,15 @@ class Captured(Sequence[CapturedCall]):
         return f"<captured {len(calls)} calls: {show(_usd(calls))}>"
 
 
+def _billed(records: Iterable[Record]) -> list[CapturedCall]:
+    """Those that count, in order of their start."""
+    from tollbook.spans._trace import billed
+
+    ordered = sorted(records, key=lambda r: (r.trace_id, r.start, r.span_id))
+    found = [r for _, trace in groupby(ordered, key=lambda r: r.trace_id) for r in billed(list(trace))]
+    return [CapturedCall(r) for r in sorted(found, key=lambda r: (r.start, r.span_id))]
+
+
 def _usd(calls: Sequence[CapturedCall]) -> Decimal:
     return to_usd(sum(c.record.cost.total or 0 for c in calls if c.record.cost is not None))
 
@@ -198,16 +205,52 @@ def capture() -> Generator[Captured]:
 
 
 @contextlib.contextmanager
-def _metering() -> Generator[None]:
-    """Every integration on that is not on yet; what was open at the end is closed, so that it is counted here."""
+def watch() -> Generator[Captured]:
+    """As `capture`, but the user's ledger has the calls, too, and metering stays on; to be read after the block."""
+    from tollbook import _runtime
+    from tollbook.spans import _sink, complete
+
+    _runtime.start()
+    records: list[Record] = []
+    inner = _sink.sink
+
+    def sink(record: Record) -> None:
+        records.append(copy.copy(record))
+        inner(record)
+
+    captured = Captured(None)
+    _sink.sink = sink
+    try:
+        _switch_on()
+        yield captured
+    finally:
+        if _sink.sink is sink:
+            _sink.sink = inner
+        for record in records:
+            complete(record)
+        captured.keep(records)
+
+
+def _switch_on() -> list[str]:
+    """Switch on every integration that is not on yet; their names."""
     import tollbook
     from tollbook._instrument import integrations
-    from tollbook.spans import _attribution, open_streams
+    from tollbook.spans import _attribution
 
-    before = set(open_streams)
     mine = [name for name, each in integrations().items() if not _is_on(each.state())]
     if mine:
         tollbook.autolog(only=mine, hash_users=_attribution.hash_users)
+    return mine
+
+
+@contextlib.contextmanager
+def _metering() -> Generator[None]:
+    """Every integration on that is not on yet; what was open at the end is closed, so that it is counted here."""
+    import tollbook
+    from tollbook.spans import open_streams
+
+    before = set(open_streams)
+    mine = _switch_on()
     try:
         yield
     finally:
