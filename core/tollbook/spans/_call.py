@@ -240,15 +240,15 @@ class Call:
         return tokens.estimate_request(self.request or {}, self.characters, record.provider, model, settings)
 
 
-_plainly = Call._write
+_plainly: Any = vars(Call)["_write"]
 
 
-def _with_prefix(call: Call, status: str, error: str | None) -> None:
+def _with_prefix(self: Call, status: str, error: str | None) -> None:
     from tollbook.spans import _prefix
 
-    if call.request is not None:
-        _guard.guarded(_prefix.note)(call.record, call.request)
-    _plainly(call, status, error)
+    if self.request is not None:
+        _guard.guarded(_prefix.note)(self.record, self.request)
+    _plainly(self, status, error)
 
 
 def hash_prefixes(*, on: bool) -> None:
@@ -256,4 +256,5 @@ def hash_prefixes(*, on: bool) -> None:
 
     It changes how calls are written, so that a program that does not want it has not even a question on its way.
     """
-    Call._write = _with_prefix if on else _plainly
+    how: Any = _with_prefix if on else _plainly
+    Call._write = how  # type: ignore[method-assign]

@@ -34,7 +34,8 @@ def beginning(request: dict[str, Any]) -> bytes | None:
     text = ""
     for name in _PARTS:
         value = request.get(name)
-        items: Any = value if isinstance(value, list) else () if value is None else (value,)
+        whole = not isinstance(value, list)
+        items: list[Any] = ([] if value is None else [value]) if whole else value
         for item in items:
             text += _encode(item[:LONG] if isinstance(item, str) else item).decode("utf-8")
             if len(text) >= LONG:
