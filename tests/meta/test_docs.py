@@ -233,6 +233,8 @@ def test_every_command_and_option_is_in_the_docs() -> None:
         "reprice": "repricing.md",
         "ui": "dashboard.md",
     }
+    reports = "report daily weekly monthly session forecast whatif top tail statusline"
+    pages |= dict.fromkeys(reports.split(), "reports.md")
     reading = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
     for name, command in main.commands.items():
         assert f"`tollbook {name}" in reading

@@ -14,9 +14,13 @@ from tollbook import __version__
 from tollbook.cli._advise import advise
 from tollbook.cli._budget import budget
 from tollbook.cli._command import Command, open_ledger, say_json, store_option
+from tollbook.cli._forecast import forecast
+from tollbook.cli._live import statusline, tail, top
 from tollbook.cli._prices import prices
+from tollbook.cli._report import daily, monthly, report, session, weekly
 from tollbook.cli._reprice import reprice
 from tollbook.cli._ui import ui
+from tollbook.cli._whatif import whatif
 from tollbook.cli._whois import whois
 
 if TYPE_CHECKING:
@@ -41,99 +45,6 @@ def main() -> None:
     The ledger is a file in your data directory; TOLLBOOK_STORE or --store name another one. Nothing leaves this
     machine. To see all of it work without a key: tollbook demo
     """  # noqa: D301 - click wants the character
-
-
-_BY = """What to group by: one or several names, separated by commas, or the option again.
-provider, model, request_model, response_model, operation, integration, kind, status, error, stream, tier (of
-service), priced and source (how the cost and the usage are known); one of hour, day and month; feature, agent,
-user, org, session, key and tag.NAME, for what the program booked to; trace, run (a trace with an agent), name (of
-the span) and attribute.NAME."""
-
-
-@main.command(cls=Command)
-@click.option("--by", "-b", multiple=True, default=("provider,model",), show_default=True, metavar="NAMES", help=_BY)
-@click.option(
-    "--since",
-    metavar="WHEN",
-    help="From when on: 2026-11-01, 2026-11-01T14:30, 90m, 24h, 7d, 4w, today, yesterday, week or month.",
-)
-@click.option("--until", metavar="WHEN", help="Until when, that moment excluded; written as for --since.")
-@click.option("--timezone", "-z", metavar="ZONE", help="Of days and times: an IANA name, utc, or local (the default).")
-@click.option(
-    "--where",
-    "-w",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Only calls of which this holds; the same name again: or this. NAME= means that it has none.",
-)
-@click.option("--cache", is_flag=True, help="What caches were worth: saved by reads, spent and lost on writes.")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="The N rows that cost most, and the others as one.")
-@click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
-@click.option("--csv", "form", flag_value="csv", help="CSV, for a spreadsheet.")
-@click.option("--md", "form", flag_value="md", help="A Markdown table.")
-@store_option
-def report(
-    by: tuple[str, ...],
-    since: str | None,
-    until: str | None,
-    timezone: str | None,
-    where: tuple[str, ...],
-    cache: bool,
-    top: int | None,
-    form: str | None,
-    store: str | None,
-) -> None:
-    """What was spent, by provider and model, by day, and so on.
-
-    Tokens of `cached` are part of `input`. A `~` marks what is estimated, a `+` a sum from which something is
-    missing because it has no known price, and a `?` what is not known, which is never shown as 0.
-
-    \b
-    Examples:
-      tollbook report                               by provider and model
-      tollbook report --by day --since 7d           the last week, day by day
-      tollbook report --by month,provider --csv     for a spreadsheet
-      tollbook report --by feature,model            by what programs say
-      tollbook report --by user -w feature=search   who uses a feature
-      tollbook report --by trace --top 5            the most expensive traces
-      tollbook report --by feature --cache          what caches saved, and what they cost
-    """  # noqa: D301 - click wants the character
-    from tollbook.cli._text import say, screen
-    from tollbook.reports import report as make
-
-    names = [name.strip() for given in by for name in given.split(",") if name.strip()]
-    chosen: dict[str, list[str | None]] = {}
-    for each in where:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise ValueError(f"--where {each!r} has no value: write NAME=VALUE, such as feature=search")
-        chosen.setdefault(name.strip(), []).append(value or None)
-    opened = open_ledger(store)
-    if cache:
-        from tollbook.cli import _caching
-
-        options = {"since": since, "until": until, "timezone": timezone, "top": top, "where": chosen}
-        _caching.run(opened, form, by=names, **options)
-        return
-    found = make(opened, by=names, since=since, until=until, timezone=timezone, top=top, where=chosen)
-    if form == "json":
-        say_json(found.as_dict())
-    elif form == "csv":
-        from tollbook.cli._forms import as_csv
-
-        say(as_csv(found))
-    elif form == "md":
-        from tollbook.cli._forms import as_markdown
-
-        say(as_markdown(found))
-    elif found.rows:
-        from tollbook.cli._tables import as_table
-
-        say(as_table(found, screen()))
-    else:
-        from tollbook.cli._words import nothing
-
-        say(nothing(found))
 
 
 @main.command(cls=Command)
@@ -222,9 +133,8 @@ def demo(keep: str | None) -> None:
     run(keep)
 
 
-main.add_command(advise)
-main.add_command(budget)
-main.add_command(prices)
-main.add_command(reprice)
-main.add_command(ui)
-main.add_command(whois)
+for _each in (
+    *(report, daily, weekly, monthly, session, forecast, whatif, top, tail, statusline),
+    *(advise, budget, prices, reprice, ui, whois),
+):
+    main.add_command(_each)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook._money import plain
 from tollbook.cli._text import clean
-from tollbook.cli._words import cost, labels, notes, tokens
+from tollbook.cli._words import change, cost, labels, notes, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,10 +22,8 @@ def as_csv(report: Report) -> str:
 
     Names are cleaned, and one that a spreadsheet would take for a formula gets an apostrophe.
     """
-    from tollbook.reports import COLUMNS
-
     rows = [[*labels(report, row), *row.numbers().values()] for row in report.rows]
-    return rows_as_csv([*map(harmless, report.by), *COLUMNS], rows, names=range(len(report.by)))
+    return rows_as_csv([*map(harmless, report.by), *report.total.numbers()], rows, names=range(len(report.by)))
 
 
 def rows_as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]], names: Iterable[int]) -> str:
@@ -53,7 +51,11 @@ def harmless(name: str) -> str:
 def as_markdown(report: Report) -> str:
     """The rows as a Markdown table with a line for the total; money exact, what it leaves out below."""
     names = [*map(escaped, report.by), "calls", "input", "cached", "output", "cost (USD)"]
-    lines = [cells(names), "|" + " --- |" * len(report.by) + " ---: |" * 5]
+    if report.total.change:
+        names += ["before (USD)", "change"]
+    if report.total.stats:
+        names += ["mean (USD)", "p50 (USD)", "p95 (USD)"]
+    lines = [cells(names), "|" + " --- |" * len(report.by) + " ---: |" * (len(names) - len(report.by))]
     shown = [*report.rows, *([report.total] if len(report.rows) > 1 else [])]
     for row in shown:
         numbers: list[Any] = [
@@ -63,6 +65,10 @@ def as_markdown(report: Report) -> str:
             tokens(row, row.output_tokens),
             cost(row, plain(row.cost)),
         ]
+        if row.change is not None:
+            numbers += [plain(row.previous.cost) or "-" if row.previous is not None else "-", change(row)]
+        if (stats := row.stats) is not None:
+            numbers += [plain(usd) or "-" for usd in (stats.mean_usd, stats.p50_usd, stats.p95_usd)]
         lines.append(cells([*map(escaped, labels(report, row)), *numbers]))
     said = notes(report)
     return "\n".join([*lines, *([""] if said else []), *(f"- {escaped(text)}" for text, _ in said)])

@@ -55,6 +55,16 @@ def share(row: ReportRow) -> str:
     return "<0.1%" if 0 < row.share < 0.0005 else f"{row.share:.1%}"
 
 
+def change(row: ReportRow) -> str:
+    """How the cost differs from that of the period before, in percent or in a word."""
+    found = row.change
+    if found is None or (not row.calls and row.previous is None):
+        return ""
+    if found.state:
+        return found.state
+    return "?" if found.percent is None else f"{found.percent:+,.1f}%"
+
+
 def notes(report: Report) -> list[tuple[str, str]]:
     """What the total does not say, each with a style: unpriced, unknown, estimated, failed."""
     total = report.total
@@ -73,6 +83,13 @@ def notes(report: Report) -> list[tuple[str, str]]:
         said.append((f"charged: {counted(total.listed_calls)}, {by} the list price of {show(total.listed_cost)}", ""))
     if total.failed_calls:
         said.append((f"failed: {counted(total.failed_calls)}, in the total only where a usage is known", ""))
+    if total.abandoned_calls:
+        said.append((f"given up: {counted(total.abandoned_calls)}, cancelled or not read to the end", ""))
+    if (stats := total.stats) is not None:
+        without = f"; {counted(stats.units_without_cost, stats.per)} without a known cost" * bool(
+            stats.units_without_cost
+        )
+        said.append((f"mean, p50 and p95 are of one {stats.per}: {counted(stats.units, stats.per)}{without}", ""))
     return said
 
 

@@ -125,8 +125,12 @@ class Rolled:
         """The values of calls that are not booked to any in the dimension."""
         self._labels: dict[int, Values] = {}
         if dimension != _bookings.NONE:
-            query = "SELECT id, text FROM value WHERE dimension = ?"
-            for number, text in database.execute(query, (dimension,)):
+            query, wanted = "SELECT id, text FROM value WHERE dimension = ?", list(which.booked.get(name, ()))
+            if wanted and len(wanted) <= _MANY:  # the others, of which there may be very many, have no label
+                query += f" AND text IN ({', '.join('?' * len(wanted))})"
+            else:
+                wanted.clear()
+            for number, text in database.execute(query, (dimension, *wanted)):
                 found = label({name: text} if name else _bookings.decode(text))
                 if found is not None:
                     self._labels[number] = found

@@ -91,7 +91,8 @@ def before(
 ) -> tuple[int, int]:
     """The period that one is compared with, in nanoseconds of Unix time; its end is not part of it.
 
-    Calendar days stay whole where clocks are changed. The 31st, a month earlier, is the last day of that month.
+    Calendar days stay whole where clocks are changed, and whole months are compared with as many months. The 31st, a
+    month earlier, is the last day of that month.
 
     Args:
         since: The start of the period.
@@ -112,6 +113,10 @@ def before(
     if how != "previous":
         return there(_earlier(start, how), where), there(_earlier(end, how), where)
     if _is_midnight(start) and _is_midnight(end):
+        if start.day == end.day == 1:  # whole months, of which the same number is meant
+            for _ in range((end.year - start.year) * 12 + end.month - start.month):
+                start = _earlier(start, "month")
+            return there(start, where), since
         return there(start - (end - start), where), since
     return since - (last - since), since
 
