@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WHEN = "2026-11-01, 2026-11-01T14:30, 90m, 24h, 7d, 4w, today, yesterday, week or month"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Where money can be saved, with the arithmetic.")
 @click.option("--since", metavar="WHEN", help=f"Calls from when on: {_WHEN}.")
 @click.option("--until", metavar="WHEN", help="Until when, that moment excluded; written as for --since.")
 @click.option("--timezone", "-z", metavar="ZONE", help="Of days and times: an IANA name, utc, or local (the default).")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tollbook.ledger import Store
 
 
-@click.group()
+@click.group(short_help="What may be spent, by whom, and how that stands.")
 def budget() -> None:
     """What may be spent, by whom and in which time, and how that stands.
 

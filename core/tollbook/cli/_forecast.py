@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def forecast(
     *, period: Any, days: int, timezone: str | None, where: tuple[str, ...], form: str | None, store: str | None
 ) -> None:
-    """What this month will have cost, from what days like those that remain used to cost.
+    """What this month will have cost by its end.
 
-    It needs 14 whole days of records, and says so where there are fewer. Below it stand days far from what their
-    weekday used to cost, with what moved.
+    From what days like those that remain used to cost. It needs 14 whole days of records, and says so where there
+    are fewer. Below it stand days far from what their weekday used to cost, with what moved.
 
     \b
     Examples:

@@ -111,7 +111,9 @@ def _plain(record: Record) -> dict[str, Any]:
 @click.option("--once", is_flag=True, help="Show it once and end.")
 @store_option
 def top(*, by: str, since: str, interval: float, once: bool, store: str | None) -> None:
-    """What is being spent, live: the dearest rows of today and the newest calls, until Ctrl-C.
+    """What is being spent, live.
+
+    The dearest rows of today and the newest calls, until Ctrl-C.
 
     \b
     Examples:
@@ -177,9 +179,10 @@ def frame(store: Store, names: list[str], since: str, screen: Screen, height: in
 @click.command(cls=Command)
 @store_option
 def statusline(*, store: str | None) -> None:
-    """One line for a prompt or an editor: what today, this month and the last session cost.
+    """One line of what was spent, for a prompt or an editor.
 
-    It reads what is in the ledger and changes nothing; without a ledger it says so, and it never fails.
+    What today, this month and the last session cost. It reads what is in the ledger and changes nothing; without a
+    ledger it says so, and it never fails.
 
     \b
     Example:

@@ -98,12 +98,12 @@ def report(*, by: tuple[str, ...], cache: bool, **options: Any) -> None:
     Examples:
       tollbook report                               by provider and model
       tollbook report --by day --since 7d           the last week, day by day
-      tollbook report --since month --compare month against last month until this time
+      tollbook report --since month --compare month against last month until now
       tollbook report --by month,provider --csv     for a spreadsheet
-      tollbook report --by feature --stats session  what a session costs, by feature
+      tollbook report --by feature --stats session  what a session costs
       tollbook report --by user -w feature=search   who uses a feature
       tollbook report --by trace --top 5            the most expensive traces
-      tollbook report --by feature --cache          what caches saved, and what they cost
+      tollbook report --by feature --cache          what caches saved and cost
     """  # noqa: D301 - click wants the character
     names = [name.strip() for given in by for name in given.split(",") if name.strip()]
     if cache:

@@ -34,10 +34,10 @@ def whatif(
     form: str | None,
     store: str | None,
 ) -> None:
-    """What recorded calls would have cost otherwise, call by call, at the list prices of their own time.
+    """What recorded calls would have cost otherwise.
 
-    Tokens are taken as they were counted; another model may count the same text otherwise. What has no known price is
-    shown, and is in no sum.
+    Call by call, at the list prices of their own time. Tokens are taken as they were counted; another model may
+    count the same text otherwise. What has no known price is shown, and is in no sum.
 
     \b
     Examples:
