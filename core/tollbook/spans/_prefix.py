@@ -33,11 +33,14 @@ def beginning(request: dict[str, Any]) -> bytes | None:
     """The first 4,096 characters of what is sent to the model; None if there are fewer."""
     text = ""
     for name in _PARTS:
-        value = request.get(name)
-        whole = not isinstance(value, list)
-        items: list[Any] = ([] if value is None else [value]) if whole else value
-        for item in items:
+        for item in _items(request.get(name)):
             text += _encode(item[:LONG] if isinstance(item, str) else item).decode("utf-8")
             if len(text) >= LONG:
                 return text[:LONG].encode()
     return None
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    return [] if value is None else [value]
