@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tollbook.cli._words import notes
 from tollbook.ledger._dimensions import TIMES
 from tollbook.ledger._periods import periods
-from tollbook.reports import Report, ReportRow, moment, report
+from tollbook.reports import Report, ReportRow, forecast, moment, report, unusual
 from tollbook.reports._period import zone
-from tollbook.web._chart import SERIES, Chart, Sums, stacked, value_of
+from tollbook.web._chart import SERIES, Chart, Sums, spoken, stacked, value_of
 from tollbook.web._desk import Desk, brief, compact, cost_of, named, period_of, shown
 from tollbook.web._view import Span, View
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 _ROWS, _MOST = 20, 1000
+_UNUSUAL = 3
+_LONG_DAY = 26 * 3_600_000_000_000
+"""Nanoseconds after which a day is over, also one on which clocks are set back."""
 _BARS = 800
 """Bars that a chart can have; beyond, a coarser one is drawn."""
 
@@ -60,7 +63,10 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
         before=None if before is None else before.total,
         was={} if before is None else {row.key: row for row in before.rows},
         before_span=_words_of(span, view),
-        notes=_notes(main, view),
+        notes=[*_unusual(desk, view, span), *_notes(main, view)],
+        month=None
+        if span.until is not None
+        else forecast(desk.store, timezone=view.zone or None, where=view.conditions()),
         chart=_chart(desk, view, span, main, series),
         series=series,
         row_view=partial(_row_view, view),
@@ -78,9 +84,10 @@ def _row_view(view: View, row: ReportRow) -> View:
 
 
 def _words_of(span: Span, view: View) -> str:
+    """What a change is against."""
     if span.before is None:
         return ""
-    return "the time before" if view.since or view.until else f"the {span.label.lower()} before".replace("last ", "")
+    return "before" if view.since or view.until else f"{span.label.lower()} before".replace("last ", "")
 
 
 def _chart(desk: Desk, view: View, span: Span, main: Report, series: str) -> Chart | None:
@@ -145,6 +152,20 @@ def _notes(main: Report, view: View) -> list[tuple[str, str, str]]:
         "c": ("charged", ""),
     }
     return [(places[text[0]][0], text, places[text[0]][1]) for text, _ in notes(main)]
+
+
+def _unusual(desk: Desk, view: View, span: Span) -> list[tuple[str, str, str]]:
+    """Days of the period that cost far more or less than such days used to; their own pages show what moved."""
+    if span.until is not None or span.grain not in ("day", "week"):
+        return []
+    found: list[tuple[str, str, str]] = []
+    for each in unusual(desk.store, by=(), timezone=view.zone or None, where=view.conditions())[:_UNUSUAL]:
+        start = moment(each.day, span.place)
+        if span.since is None or start >= span.since:
+            _, _, end = next(periods("day", start, start + _LONG_DAY, _zone(view)))
+            text = f"unusual: {spoken(each.day)} cost {brief(each.cost_usd)}, usually {brief(each.usual_usd)}"
+            found.append(("unusual", text, view.between(start, end).link("/")))
+    return found
 
 
 def _nothing(desk: Desk, path: str, title: str, view: View, span: Span) -> Response:

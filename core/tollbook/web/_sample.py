@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tollbook.budgets import budget_from, stored
 from tollbook.ledger import Spool, Store
 from tollbook.pricing import cost_of
 from tollbook.spans import Record
 from tollbook.usage import Usage
 
 _DAY = 86_400_000_000_000
-_DAYS = 75
+_DAYS = 66
 _SECOND = 1_000_000_000
 
 
@@ -52,6 +53,12 @@ _FEATURES = (
 )
 _USERS = tuple(f"u_{number:04x}" for number in (0x41C2, 0x9B0E, 0x77A1, 0x1F3D, 0xC504, 0x2E88, 0x60F9, 0xA7B6))
 _ORGS = ("northwind", "acme", "globex")
+_BUDGETS: tuple[dict[str, Any], ...] = (
+    {"name": "all, per month", "usd": 60, "window": "month"},
+    {"name": "code review, 30 days", "usd": 18, "scope": {"feature": "code review"}, "window": "30d", "action": "stop"},
+    {"name": "each user, per week", "usd": 2, "scope": "user", "window": "week"},
+    {"name": "each session", "usd": "0.40", "scope": "session"},
+)
 
 
 def fill(store: Store) -> None:
@@ -60,6 +67,8 @@ def fill(store: Store) -> None:
     Raises:
         StoreError: It can't be written to.
     """
+    found = [budget_from(table, "sample data")[0] for table in _BUDGETS]
+    store.limits.declare([stored(budget) for budget in found if budget is not None])
     spool = Spool(store.spool)
     for record in records(time.time_ns()):
         spool.append(record)

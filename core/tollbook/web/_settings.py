@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,8 @@ _WINDOWS = (
     *(("hour", "hour"), ("day", "day"), ("week", "week, from Monday"), ("month", "month")),
     *(("24h", "any 24 hours"), ("30d", "any 30 days"), ("lifetime", "all time")),
 )
+_LEAST, _WHOLE, _ALERTS = 4, 500, 25
+"""Shares of a budget, and alerts, that are shown."""
 _ACTIONS = (("warn", "warn"), ("stop", "stop calls before they leave"))
 
 
@@ -143,9 +145,10 @@ def budgets(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", 
         view,
         400 if problem else 200,
         title="Budgets",
-        states=budget_status(desk.store),
+        groups=_grouped(budget_status(desk.store), more.get("whole", "")),
+        least=_LEAST,
         known=[restored(limit) for limit in desk.store.limits.limits()],
-        alerts=[told(each) for each in desk.store.limits.alerts()[:100]],
+        alerts=[told(each) for each in desk.store.limits.alerts()[:_ALERTS]],
         said=_said,
         level=_level,
         scope_of=scope_of,
@@ -159,6 +162,15 @@ def budgets(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", 
         trouble=problem,
         done=done,
     )
+
+
+def _grouped(states: Sequence[BudgetStatus], whole: str) -> list[tuple[list[BudgetStatus], int]]:
+    """Each budget's fullest shares, and how many more it has; of the budget named `whole`, many more are shown."""
+    found: dict[str, list[BudgetStatus]] = {}
+    for each in states:
+        found.setdefault(each.name, []).append(each)
+    shown = [(rows, _WHOLE if name == whole else _LEAST) for name, rows in found.items()]
+    return [(rows[:many], max(len(rows) - many, 0)) for rows, many in shown]
 
 
 def _most(limit: Limit) -> str:
