@@ -147,8 +147,8 @@ class Rolled:
                 of = {number: cells[part] for number, part in enumerate(parts)}
             else:
                 of = {at: cells[Cell(group.size, at, at + 1)] for at in range(group.first, group.last)}
-            for at, value, kind, *found in self._rows(self._dimension, group, parts):
-                self._tell(of[at], value, kind, found, sums)
+            for row in self._rows(self._dimension, group, parts):
+                self._tell(of[row[0]], row[1], row[2], row[3:], sums)
             if every is not None:
                 for at, _, kind, *found in self._rows(_bookings.NONE, group, parts):
                     for period, sign in of[at].items():
