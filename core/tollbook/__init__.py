@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tollbook._instrument import autolog
     from tollbook._prices import CostResult, Price, cost, price
     from tollbook._runtime import (
+        budget_status,
         flush,
         get_last_active_trace_id,
         get_session,
@@ -70,6 +71,7 @@ __all__ = [
     "attribute_process",
     "autolog",
     "budget",
+    "budget_status",
     "child_environment",
     "continue_process",
     "continue_trace",
@@ -105,7 +107,7 @@ __getattr__ = lazily(
     _ask="advise forecast report unusual what_if",
     _estimate="Estimate estimate",
     _instrument="autolog",
-    _runtime="flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",
+    _runtime="budget_status flush get_last_active_trace_id get_session get_trace remove_budget reprice set_budgets",
     _prices="CostResult Price cost price",
     budgets="BudgetAlert BudgetError BudgetExceeded budget",
     notebook="load_ipython_extension unload_ipython_extension",

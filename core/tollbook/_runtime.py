@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Literal
 
-    from tollbook.budgets import Budget, Source
+    from tollbook.budgets import Budget, BudgetStatus, Source
     from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
     from tollbook.spans import Record, Session, Trace
@@ -92,6 +92,17 @@ def set_budgets(source: Source, *, callback: Callable[[Any], object] | None = No
     made = budgets.load_budgets(source, callback)
     budgets.declare(start(), made)
     return made
+
+
+def budget_status() -> list[BudgetStatus]:
+    """How the budgets of this process's ledger stand, with all that was recorded so far, the fullest of each first.
+
+    Raises:
+        StoreError: The ledger can't be read.
+    """
+    from tollbook import budgets
+
+    return budgets.budget_status(store())
 
 
 def remove_budget(name: str) -> bool:

@@ -253,6 +253,7 @@ def test_another_program_finds_the_budgets_of_the_ledger(store: Path) -> None:
     from tollbook.budgets import budgets, keeper
     from tollbook.spans import _gate
 
+    keeper.used = False  # by other tests
     _runtime.stop()
     assert _gate.gate is None
     assert keeper.budgets == ()
@@ -282,6 +283,15 @@ def test_a_budget_can_be_asked_how_it_stands() -> None:
     assert tollbook.budget(usd=3).state() == (0, 3)
     with pytest.raises(ValueError, match="counts calls"):
         tollbook.budget(calls=3).state()
+
+
+def test_a_block_goes_on_when_the_ledger_changes(tmp_path: Path) -> None:
+    from tollbook.spans import _gate
+
+    with tollbook.budget(calls=1):
+        _runtime.configure(tmp_path / "other.db")
+        _runtime.stop()
+        assert _gate.gate is not None
 
 
 # ---- shown ---------------------------------------------------------------------------------------------------

@@ -101,16 +101,14 @@ def forget() -> None:
         keeper.ledger = None
         _known.clear()
         _seen = None
-        if _gate.gate is keeper:
+        if _gate.gate is keeper and not keeper.used:
             _gate.gate = None
 
 
 def leave_ledger() -> bool:
-    """As `forget`, but blocks of code that have a budget go on; whether a ledger's budgets were obeyed."""
+    """As `forget`; whether a ledger's budgets were obeyed."""
     obeyed = keeper.ledger is not None
-    gate = _gate.gate
     forget()
-    _gate.gate = gate
     return obeyed
 
 

@@ -69,6 +69,7 @@ def budget(
         raise ValueError("; ".join(f"{field}: {what}" for field, what in problems))
     if not made.asks:
         raise ValueError("action: expected stop, downgrade or ask, for a block of code")
+    keeper.used = True
     if _gate.gate is None:
         _gate.gate = keeper
     return LocalBudget(made)

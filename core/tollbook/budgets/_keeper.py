@@ -60,6 +60,8 @@ class Keeper:
         """Those of the ledger that are asked before a call."""
         self.ledger: Callable[[], Ledger] | None = None
         """Gives the ledger of this process."""
+        self.used = False
+        """Whether a block of code has had a budget: then the gate stays, also without a ledger's budgets."""
         self.everywhere: tuple[LocalBudget, ...] = ()
         """Blocks that all of this process is in, whichever thread or task: those of the test that runs."""
 
