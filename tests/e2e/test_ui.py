@@ -293,7 +293,7 @@ def test_other_host_names_are_refused_even_with_the_cookie(store: Store, host: s
 def test_nothing_is_changed_for_another_page(store: Store, headers: dict[str, str]) -> None:
     browser = client(store)
     form = {"name": "all", "unit": "usd", "most": "5"}
-    for path in ("/budgets", "/budgets/remove", "/prices"):
+    for path in ("/budgets", "/budgets/remove", "/prices", "/prices/reprice"):
         assert browser.post(path, data=form, headers=headers).status_code == 403
     assert store.limits.limits() == []
 
@@ -303,11 +303,11 @@ def test_read_only_changes_nothing_and_says_so(store: Store) -> None:
     store.drain()
     put(store.path, today())
     browser = client(store, read_only=True)
-    for path in PAGES[:-1]:
+    for path in PAGES:
         page = browser.get(path)
         assert page.status_code == 200
         assert not [attrs for tag, attrs in Page(page.text).tags if tag == "form" and attrs.get("method") == "post"]
-    for path in ("/budgets", "/budgets/remove", "/prices"):
+    for path in ("/budgets", "/budgets/remove", "/prices", "/prices/reprice"):
         answer = browser.post(path, data={"name": "all", "most": "5"}, headers={"origin": ORIGIN})
         assert answer.status_code == 403
         assert "read-only" in answer.text
@@ -384,6 +384,12 @@ def test_a_model_without_a_price_gets_one(store: Store) -> None:
     shown = browser.get("/prices/model", params={"model": "house-model", "provider": "ours"}).text
     assert "2.50" in shown
     assert "user" in shown
+    asked = next(link for link in Page(page.text).links() if link.startswith("/prices/reprice"))
+    assert "What would change" in browser.get(asked).text
+    assert store.summary(where={"model": "house-model"})[0].unpriced == 1, "it was only looked at"
+    page = browser.post("/prices/reprice", data={"model": "house-model"}, headers={"origin": ORIGIN})
+    assert "What was changed" in page.text
+    assert store.summary(where={"model": "house-model"})[0].total_cost == 7 * 2_500_000
 
 
 @pytest.mark.parametrize("form", [{}, {"name": "x"}, {"name": "x", "input": "cheap"}, {"name": "x", "input": "-1"}])

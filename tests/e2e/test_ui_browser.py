@@ -192,7 +192,13 @@ def test_a_price_and_a_budget_are_set_by_hand(address: str, chromium: Any) -> No
 def test_axe_finds_nothing(address: str, chromium: Any, scheme: str) -> None:
     script = Path(AXE).read_text(encoding="utf-8")
     with Visit(chromium, address, scheme) as visit:
-        for path in (*PAGES, _a_trace(visit), "/prices/model?model=gpt-5&provider=openai", "/prices?name=x"):
+        for path in (
+            *PAGES,
+            _a_trace(visit),
+            "/prices/model?model=gpt-5&provider=openai",
+            "/prices?name=x",
+            "/prices/reprice?model=gpt-5",
+        ):
             page = visit.open(path)
             page.evaluate(f"{script}; undefined")
             found = page.evaluate("axe.run().then(found => found.violations)")

@@ -33,9 +33,9 @@ class Finding(NamedTuple):
     text: str
 
 
-def examine(url: str | None) -> list[Finding]:
-    """Look at everything, change nothing but the spool, which is drained, and call nobody."""
-    return [*_program(), *_sdks(), *_ledger(url), *_prices(), *_definitions()]
+def examine(url: str | None, *, drain: bool = True) -> list[Finding]:
+    """Look at everything, change nothing but the spool, which is drained if it may be, and call nobody."""
+    return [*_program(), *_sdks(), *_ledger(url, drain=drain), *_prices(), *_definitions()]
 
 
 def _program() -> Iterator[Finding]:
@@ -99,13 +99,14 @@ def _within(version: str, requirement: str) -> bool:
 # ---- ledger, spool, prices -----------------------------------------------------------------------------------
 
 
-def _ledger(url: str | None) -> Iterator[Finding]:
+def _ledger(url: str | None, *, drain: bool) -> Iterator[Finding]:
     from tollbook.ledger import StoreError, open_store
 
     store = open_store(url)
     problem = None
     try:
-        store.drain()
+        if drain:
+            store.drain()
     except StoreError as error:
         problem = str(error)
     health = store.health()

@@ -32,11 +32,13 @@ PAGES: dict[str, Page] = {
     "/sessions": _traces.sessions,
     "/prices": _settings.prices,
     "/prices/model": _settings.price,
+    "/prices/reprice": _settings.try_reprice,
     "/budgets": _settings.budgets,
     "/health": _settings.health,
 }
 CHANGES: dict[str, Page] = {
     "/prices": _settings.define,
+    "/prices/reprice": _settings.apply_reprice,
     "/budgets": _settings.set_budget,
     "/budgets/remove": _settings.remove_budget,
 }

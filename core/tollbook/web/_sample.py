@@ -55,7 +55,7 @@ _USERS = tuple(f"u_{number:04x}" for number in (0x41C2, 0x9B0E, 0x77A1, 0x1F3D, 
 _ORGS = ("northwind", "acme", "globex")
 _BUDGETS: tuple[dict[str, Any], ...] = (
     {"name": "all, per month", "usd": 60, "window": "month"},
-    {"name": "code review, 30 days", "usd": 18, "scope": {"feature": "code review"}, "window": "30d", "action": "stop"},
+    {"name": "code review", "usd": 12, "scope": {"feature": "code review"}, "window": "month", "action": "stop"},
     {"name": "each user, per week", "usd": 2, "scope": "user", "window": "week"},
     {"name": "each session", "usd": "0.40", "scope": "session"},
 )

@@ -16,8 +16,9 @@ from tollbook.budgets._active import touch
 from tollbook.cli import _definitions, _price_card, _unpriced
 from tollbook.cli._doctor import Finding, examine
 from tollbook.pricing import definitions, history
+from tollbook.reports import reprice
 from tollbook.web._desk import Desk
-from tollbook.web._view import View
+from tollbook.web._view import View, Wrong
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -66,6 +67,7 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         form={name: more.get(name, "") for name in ("name", "provider", "source", "start_time", *_AMOUNTS)},
         trouble=problem,
         done=done,
+        defined={name: more.get(name, "") for name in ("model", "provider")} if done else {},
     )
 
 
@@ -118,7 +120,35 @@ def define(desk: Desk, view: View, fields: Fields) -> Response:
     if problem:
         return prices(desk, view, dict(fields), problem=problem)
     desk.changed_prices()
-    return prices(desk, view, {"search": given["name"] or ""}, done=f"{given['name']} has a price now, in {path}.")
+    again = {"search": given["name"] or "", "model": given["name"] or "", "provider": given["provider"] or ""}
+    return prices(desk, view, again, done=f"{given['name']} has a price now, in {path}.")
+
+
+def try_reprice(desk: Desk, view: View, more: Fields) -> Response:
+    """What the prices of now would make of a model's recorded calls; nothing is changed."""
+    return _repriced(desk, view, more, dry_run=True)
+
+
+def apply_reprice(desk: Desk, view: View, fields: Fields) -> Response:
+    """Price a model's recorded calls anew; what they cost before is kept."""
+    return _repriced(desk, view, fields, dry_run=False)
+
+
+def _repriced(desk: Desk, view: View, fields: Fields, *, dry_run: bool) -> Response:
+    model, provider = fields.get("model", ""), fields.get("provider", "")
+    if not model:
+        raise Wrong("model: name the model whose calls are meant")
+    found = reprice(desk.store, model=model, provider=provider or (), dry_run=dry_run)
+    return desk.page(
+        "reprice",
+        "/prices",
+        view,
+        title=f"Calls of {model}, priced anew",
+        found=found,
+        model=model,
+        provider=provider,
+        dry_run=dry_run,
+    )
 
 
 # ---- budgets -------------------------------------------------------------------------------------------------
@@ -243,6 +273,6 @@ def remove_budget(desk: Desk, view: View, fields: Fields) -> Response:
 def health(desk: Desk, view: View, _: Fields) -> Response:
     """What works here and what does not."""
     areas: dict[str, list[Finding]] = {}
-    for each in examine(str(desk.store.path)):
+    for each in examine(str(desk.store.path), drain=not desk.read_only):
         areas.setdefault(each.area, []).append(each)
     return desk.page("health", "/health", view, title="Health", areas=areas)
