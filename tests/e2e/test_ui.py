@@ -52,7 +52,7 @@ def today(**changes: Any) -> Any:
 
 
 def fill(store: Store) -> None:
-    """Some calls of a minute ago: priced ones, one without a price, one that failed, and an agent's trace."""
+    """Calls of a minute ago: priced, without a price, estimated, charged, failed, given up, and an agent's trace."""
     now = time.time_ns() - 60_000_000_000
     records = [
         priced("gpt-4o", 2_500_000_000, start=now, attribution={"feature": "search", "session": "s-1"}),
@@ -64,6 +64,10 @@ def fill(store: Store) -> None:
             usage=Usage({"input": 7}),
             start=now + 2,
         ),
+        today(usage=Usage({"input": 9}, source="estimated", method="bytes/4", band=0.3)),
+        today(usage=None, cost=None),
+        today(status="abandoned", usage=None, cost=None),
+        today(usage=Usage({"input": 9}, charge=50), cost=Cost(total=50, listed=30)),
         call(status="timeout", error="APITimeoutError", usage=None, cost=None, start=now + 3),
     ]
     for number, each in enumerate(family()):
@@ -123,6 +127,8 @@ def test_what_is_unknown_is_never_shown_as_nothing(store: Store) -> None:
     assert re.search(r"house-model.{0,900}unpriced", text, re.DOTALL)
     assert "+ unpriced: 1 call with 7 tokens" in text
     assert "failed: 2 calls" in text
+    leads = next(link for link in Page(text).links() if "where=status%3Dtimeout" in link)
+    assert client(store).get(leads).text.count("failed</span>") == 2
 
 
 def test_the_page_of_a_trace_shows_each_span_and_what_it_cost(store: Store) -> None:

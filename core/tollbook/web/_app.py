@@ -78,7 +78,8 @@ def make_app(
         return desk.page("missing", "", View(), 404, title="No such page", what=request.url.path)
 
     def broken(_: Request, __: Exception) -> Response:
-        return bare("Something in the dashboard went wrong; the terminal in which it was started says what.", 500)
+        text = "Something in the dashboard itself is wrong; the terminal in which it was started says what."
+        return desk.page("error", "", View(), 500, title="That went wrong", message=text)
 
     app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing, 500: broken})
     return Door(app, token=token, hosts=hosts, read_only=read_only, page=refusal)

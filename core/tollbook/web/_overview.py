@@ -142,16 +142,24 @@ def _edges(whole: Report, span: Span, grain: str, view: View) -> tuple[int, int]
     return start, max(end, start + 1)
 
 
+_NOTED: dict[str, dict[str, tuple[str | None, ...]]] = {
+    "unpriced": {"priced": ("unpriced", "partial")},
+    "unknown": {"priced": (None,), "source": (None,)},
+    "estimated": {"source": ("estimated",)},
+    "failed": {"status": ("error", "timeout")},
+    "given up": {"status": ("abandoned", "cancelled")},
+}
+"""By what notes begin with: which calls they are about."""
+
+
 def _notes(main: Report, view: View) -> list[tuple[str, str, str]]:
     """(Kind, text, address of the calls it is about) of what the total leaves out."""
-    places = {
-        "+": ("unpriced", view.chosen({"priced": "unpriced"}).link("/traces")),
-        "?": ("unknown", view.chosen({"priced": None, "status": "ok"}).link("/traces")),
-        "~": ("estimated", view.chosen({"source": "estimated"}).link("/traces")),
-        "f": ("failed", view.chosen({"status": "error"}).link("/traces")),
-        "c": ("charged", ""),
-    }
-    return [(places[text[0]][0], text, places[text[0]][1]) for text, _ in notes(main)]
+    found: list[tuple[str, str, str]] = []
+    for text, _ in notes(main):
+        kind = text.partition(":")[0].lstrip("+?~ ")
+        calls = _NOTED.get(kind)
+        found.append((kind.partition(" ")[0], text, "" if calls is None else view.chosen(calls).link("/traces")))
+    return found
 
 
 def _unusual(desk: Desk, view: View, span: Span) -> list[tuple[str, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -74,10 +74,14 @@ class View:
         query = urlencode(self.params(**changes), quote_via=quote)
         return f"{path}?{query}" if query else path
 
-    def chosen(self, more: Mapping[str, str | None]) -> View:
-        """This view with these conditions, in place of those of the same names."""
+    def chosen(self, more: Mapping[str, str | Sequence[str | None] | None]) -> View:
+        """This view with these conditions, in place of those of the same names; of several values one must hold."""
         kept = [(name, value) for name, value in self.where if name not in more]
-        return replace(self, where=tuple(sorted({*kept, *((name, value or "") for name, value in more.items())})))
+        for name, values in more.items():
+            kept += [
+                (name, each or "") for each in ((values,) if values is None or isinstance(values, str) else values)
+            ]
+        return replace(self, where=tuple(sorted({*kept})))
 
     def without(self, name: str, value: str) -> View:
         """This view with one condition less."""
