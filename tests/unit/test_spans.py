@@ -11,7 +11,9 @@ from decimal import Decimal
 import pytest
 
 import tollbook
-from tollbook.spans import Record, Trace, _sink, current
+from tollbook.pricing import cost_of
+from tollbook.spans import Record, Trace, _attributes, _sink, current
+from tollbook.usage import Usage
 
 
 @pytest.fixture
@@ -341,3 +343,17 @@ def test_ending_twice_writes_once(written):
     span.end()
     span.end()
     assert len(written) == 1
+
+
+def test_a_call_says_which_smaller_model_would_have_come_to_less_as_a_guess() -> None:
+    """1,000 and 100 tokens: $0.0035 on gpt-4o, $0.00021 on gpt-4o-mini. Nothing is below the smallest."""
+    found = []
+    for model in ("gpt-4o-2024-08-06", "gpt-4.1-nano", "made-up"):
+        record = Record(
+            trace_id="", span_id="", provider="openai", response_model=model, start=1_790_000_000 * 10**9, bills=True
+        )
+        record.usage = Usage({"input": 1000, "output": 100})
+        record.cost = cost_of(record.usage, "openai", model, record.start)
+        names = ("model.recommendation", "model.recommendation.model", "model.recommendation.saving_usd")
+        found.append([_attributes.get(record, name) for name in names])
+    assert found == [["could_downgrade", "gpt-4o-mini", 0.00329], [None] * 3, [None] * 3]

@@ -158,11 +158,47 @@ FIELDS: dict[str, str] = {
 """Attributes that set a field of the record."""
 
 
+def _smaller(record: Record) -> tuple[str, int] | None:
+    """The smaller model of the same family on which the same usage would have come to least, and what that saves."""
+    from tollbook.pricing import cost_of, smaller_models
+
+    cost, model = record.cost, record.response_model or record.request_model
+    own = None if cost is None else cost.listed if cost.listed is not None else cost.total
+    if not own or record.usage is None or record.provider is None or model is None:
+        return None
+    found: list[tuple[int, str]] = []
+    for name in smaller_models(record.provider, model):
+        other = cost_of(record.usage, record.provider, name, record.start, record.context)
+        if other is not None and other.total is not None and other.status in ("exact", "estimated"):
+            found.append((other.total, name))
+    least, name = min(found, default=(own, ""))
+    return (name, own - least) if least < own else None
+
+
+def _recommendation(part: int | None) -> Callable[[Record], Any]:
+    def read(record: Record) -> Any:
+        found = _smaller(record)
+        if found is None:
+            return None
+        return "could_downgrade" if part is None else found[0] if part == 0 else float(to_usd(found[1]))
+
+    return read
+
+
+GUESSED: dict[str, Callable[[Record], Any]] = {
+    "model.recommendation": _recommendation(None),
+    "model.recommendation.model": _recommendation(0),
+    "model.recommendation.saving_usd": _recommendation(1),
+}
+"""As `READ`, for what takes a look at the price list, and is a guess: that another model would use as many tokens.
+Whether its answers are good enough, nobody here can tell."""
+
+
 def get(record: Record, name: str) -> Any:
     """The value of attribute `name` of `record`, under any tool's name for it; None if it has none."""
     if record.attributes and name in record.attributes:
         return record.attributes[name]
-    reader = READ.get(name)
+    reader = READ.get(name) or GUESSED.get(name)
     return None if reader is None else reader(record)
 
 
