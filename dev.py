@@ -48,7 +48,7 @@ class Flavour(NamedTuple):
 
 
 FLAVOURS = {
-    "newest": Flavour(".venv", "constraints.txt", ("newest",)),
+    "newest": Flavour(".venv", "constraints.txt", ("ecosystem", "newest")),
     # LlamaIndex' package for OpenAI refuses openai 3.
     "floor": Flavour(".venv-floor", "constraints-floor.txt", ("llama-index",)),
 }
