@@ -6,12 +6,13 @@ under those of other tools, and an undo that removes ours and nobody else's.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import CellType, ModuleType
 from typing import Any
 
 import wrapt
@@ -136,10 +137,11 @@ def _put(owner: type, name: str, method: Any) -> None:
 
 
 def copies(owner: type, name: str) -> Iterator[type]:
-    """Subclasses of `owner` in which other tools' wrapt wrappers lie directly over the method `name` of `owner`.
+    """Subclasses of `owner` in which other tools' wrappers lie directly over the method `name` of `owner`.
 
-    Such a wrapper was put on the subclass and holds the inherited function as it was then, so that a later patch of
-    `owner` does not reach the subclass. Subclasses that override the method and call it by `super()` are none of these.
+    Such a wrapper was put on the subclass and holds the inherited function as it was then, by wrapt or in its closure,
+    so that a later patch of `owner` does not reach the subclass. Subclasses that override the method and call it by
+    `super()` are none of these.
     """
     *_, original = _layers(_slot(owner, name))
     found: list[type] = owner.__subclasses__()
@@ -147,8 +149,18 @@ def copies(owner: type, name: str) -> Iterator[type]:
         kind = found.pop()
         found += kind.__subclasses__()
         layers = list(_layers(vars(kind).get(name)))
-        if layers[-1:] == [original] and all(isinstance(layer, wrapt.FunctionWrapper) for layer in layers[:-1]):
+        if layers[-1:] == [original] and all(map(_holds, layers[:-1])):
             yield kind
+
+
+def _holds(layer: Any) -> bool:
+    """Whether `layer` calls the very function that it says to wrap, not whatever is in its place by then."""
+    if isinstance(layer, wrapt.FunctionWrapper):
+        return True
+    cells: tuple[CellType, ...] = getattr(layer, "__closure__", None) or ()
+    with contextlib.suppress(ValueError):  # a variable without a value
+        return any(cell.cell_contents is layer.__wrapped__ for cell in cells)
+    return False
 
 
 def when_imported(name: str, hook: Callable[[ModuleType], None]) -> None:

@@ -5,6 +5,9 @@ Runs where the tools are installed: `pip install --group coexist`.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +20,8 @@ import tollbook
 from tollbook import _runtime
 from tollbook.spans import Record
 
+NOWHERE = "http://127.0.0.1:9"
+"""Where tools send what they see."""
 MESSAGES = [{"role": "user", "content": "Count from one to five."}]
 
 
@@ -45,13 +50,47 @@ def sentry() -> Callable[[], None]:
     return _nothing  # its patches stay
 
 
+def langfuse() -> Callable[[], None]:
+    sdk = pytest.importorskip("langfuse")
+    sdk.Langfuse(public_key="pk-lf-x", secret_key="sk-lf-x", base_url=NOWHERE, flush_interval=3600, timeout=1)
+    pytest.importorskip("langfuse.openai")  # importing it is what patches
+    return _nothing  # its patches stay
+
+
+def ddtrace() -> Callable[[], None]:
+    os.environ["DD_INSTRUMENTATION_TELEMETRY_ENABLED"] = os.environ["DD_REMOTE_CONFIGURATION_ENABLED"] = "false"
+    os.environ["DD_TRACE_AGENT_URL"] = NOWHERE
+    dd = pytest.importorskip("ddtrace")
+    dd.patch(openai=True, anthropic=True)
+    names = ("openai", "anthropic")
+    patches = [importlib.import_module(f"ddtrace.contrib.internal.{name}.patch") for name in names]
+
+    def undo() -> None:
+        for patch in patches:
+            patch.unpatch()
+
+    return undo
+
+
+def logfire() -> Callable[[], None]:
+    lf = pytest.importorskip("logfire")
+    lf.configure(send_to_logfire=False, console=False, inspect_arguments=False)
+    opened = contextlib.ExitStack()
+    opened.enter_context(lf.instrument_openai())
+    opened.enter_context(lf.instrument_anthropic())
+    return opened.close
+
+
+TOOLS = [openinference, openllmetry, sentry, langfuse, ddtrace, logfire]
+
+
 def _nothing() -> None:
     return
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("first", ["ours", "theirs"])
-@pytest.mark.parametrize("tool", [openinference, openllmetry, sentry], ids=lambda t: t.__name__)
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.__name__)
 def test_another_tool_sees_its_calls_and_we_see_ours_once(tool: Any, first: str, wire: Wire, tmp_path) -> None:
     if first == "ours":
         tollbook.autolog(store=tmp_path / "l.db")
@@ -65,6 +104,9 @@ def test_another_tool_sees_its_calls_and_we_see_ours_once(tool: Any, first: str,
         undo = _nothing
         tollbook.autolog()  # a tool that put back what it had saved may have put it over our patch
         calls(wire)
+        undo = tool()
+        tollbook.autolog(disable=True)
+        calls(wire)  # theirs alone, put on over ours
     finally:
         undo()
         tollbook.autolog(disable=True)

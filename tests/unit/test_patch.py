@@ -249,6 +249,29 @@ def test_a_wrapper_that_another_tool_put_on_a_subclass_is_found() -> None:
     assert list(_patch.copies(owner, "plain")) == [Deeper]
 
 
+def test_a_function_that_another_tool_put_on_a_subclass_is_found() -> None:
+    owner, below = fresh()
+
+    def put(kind: Any) -> None:
+        original = kind.plain
+
+        @functools.wraps(original)
+        def plain(*args: Any, **kwargs: Any) -> int:
+            return int(original(*args, **kwargs))
+
+        kind.plain = plain
+
+    put(below)
+    assert list(_patch.copies(owner, "plain")) == [below]
+    assert _patch.replace(owner, "plain", plus_one_plain)
+    assert below().plain(2) == 2, "it holds what it found"
+    assert _patch.replace(below, "plain", plus_one_plain)
+    assert below().plain(2) == 3
+    assert list(_patch.copies(owner, "plain")) == [below]
+    assert _patch.undo(below, "plain")
+    assert below().plain(2) == 2
+
+
 def test_a_subclass_that_overrides_a_method_is_no_copy() -> None:
     owner, _ = fresh()
 
