@@ -362,7 +362,8 @@ show([finding.text for finding in examine(None) if finding.area == "sdks" and fi
     assert imported.startswith(str(tmp_path))
     assert states["SyncAPIClient._process_response"].startswith("failed")
     assert states["Stream.__stream__"].startswith("failed")
-    (finding,) = findings
+    # Packages on top of such an SDK may fail to import, which is another finding.
+    (finding,) = (text for text in findings if not text.startswith("openai-agents"))
     assert "SyncAPIClient._process_response" in finding
     assert "can't meter" in ran.stderr
 
