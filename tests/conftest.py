@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +61,11 @@ sys.addaudithook(_loopback_only)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name our markers."""
+    # A machine that is busy with other things makes no input wrong.
+    hypothesis.settings.register_profile(
+        "tollbook", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("tollbook")
     config.addinivalue_line("markers", "boundary: errors inside Tollbook are reported, as in production, not raised")
 
 

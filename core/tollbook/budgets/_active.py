@@ -20,6 +20,8 @@ from tollbook.spans import _gate
 _lock = threading.Lock()
 _callbacks: dict[str, Callable[[Any], object]] = {}
 _known: dict[str, Budget] = {}
+_obeyed: Ledger | None = None
+"""The ledger whose budgets hold here."""
 _seen: float | None = None
 
 
@@ -62,15 +64,22 @@ def touch(store: Store) -> None:
         path.unlink(missing_ok=True)
 
 
-def refresh(ledger: Ledger) -> None:
+def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
     """Obey the budgets of the ledger from now on; the gate is shut only while there are some that ask.
+
+    Args:
+        ledger: Whose budgets.
+        only_if_obeyed: Do nothing if it is not the one that is obeyed already: it was left meanwhile.
 
     Raises:
         StoreError: The ledger can't be read.
     """
-    global _seen
+    global _obeyed, _seen
     path = marker(ledger.store.path)
     with _lock:
+        if only_if_obeyed and _obeyed is not ledger:
+            return
+        _obeyed = ledger
         _seen = _changed(path)
         _known.clear()
         for limit in ledger.store.limits.limits():
@@ -95,8 +104,9 @@ def budgets() -> dict[str, Budget]:
 
 def forget() -> None:
     """Another ledger is in use, or none."""
-    global _seen
+    global _obeyed, _seen
     with _lock:
+        _obeyed = None
         keeper.budgets = ()
         keeper.ledger = None
         _known.clear()
@@ -114,9 +124,11 @@ def leave_ledger() -> bool:
 
 def _after_drain(ledger: Ledger) -> None:
     """Called in the thread that drains: tell of what was crossed, and see what has changed."""
+    if _obeyed is not ledger:
+        return
     if _changed(marker(ledger.store.path)) != _seen:
         with contextlib.suppress(StoreError):
-            refresh(ledger)
+            refresh(ledger, only_if_obeyed=True)
     _guard.guarded(_alerts.deliver)(ledger.store, budgets())
 
 
