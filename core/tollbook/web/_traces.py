@@ -181,7 +181,7 @@ def trace(desk: Desk, view: View, trace_id: str) -> Response:
         line=line,
         leaves=leaves[:_SPANS],
         hidden=max(len(leaves) - _SPANS, 0),
-        ticks=[(n * 25, duration((end - start) * n // 4)) for n in range(5)],
+        ticks=[(n * 25, duration((end - start) * n // 4) if n else "0") for n in range(5)],
         duration=duration,
         attribution=_attribution(records),
     )
