@@ -106,6 +106,10 @@ def _nothing_stays() -> Iterator[None]:
     instrument = sys.modules.get("tollbook._instrument")
     if instrument is not None and any(getattr(each, "on", False) for each in instrument._found.values()):
         instrument.autolog(disable=True)
+    budgets = sys.modules.get("tollbook.budgets._keeper")
+    if budgets is not None:
+        budgets.keeper.used = False
+        sys.modules["tollbook.spans._gate"].gate = None
     runtime = sys.modules.get("tollbook._runtime")
     if runtime is not None and (runtime._ledger is not None or runtime._url is not None):
         runtime.stop()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
 
-from tollbook.spans import Call, _gate
+from tollbook import _guard
+from tollbook.spans import Call, Stop, _gate
 
 Json = dict[str, Any]
 
@@ -15,9 +17,9 @@ def admitted(call: Call) -> str | None:
     assert _gate.gate is not None
     try:
         return _gate.gate.admit(call, call.request or {})
-    except BaseException:
-        call.drop()
-        raise
+    except Exception as error:  # noqa: BLE001 - the guard: only what stops the call may pass
+        _stopped(call, error)
+        return None
 
 
 async def admitted_async(call: Call) -> str | None:
@@ -25,13 +27,25 @@ async def admitted_async(call: Call) -> str | None:
     assert _gate.gate is not None
     try:
         return await _gate.gate.admit_async(call, call.request or {})
-    except BaseException:
+    except asyncio.CancelledError:
         call.drop()
         raise
+    except Exception as error:  # noqa: BLE001 - as above
+        _stopped(call, error)
+        return None
 
 
+def _stopped(call: Call, error: Exception) -> None:
+    """Let `error` pass if it stops the call; a mistake of ours lets the call go on."""
+    if isinstance(error, Stop):
+        call.drop()
+        raise error
+    _guard.report("tollbook.budgets.admit")
+
+
+@_guard.guarded
 def asking(model: str, args: tuple[Any, ...], kwargs: Json) -> tuple[tuple[Any, ...], Json]:
-    """The arguments of a request that asks `model`."""
+    """The arguments of a request that asks `model`; None if they can't be made."""
     options = copy.copy(args[1] if len(args) > 1 else kwargs["options"])
     options.json_data = {**options.json_data, "model": model}
     return ((args[0], options, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": options})

@@ -264,7 +264,7 @@ class Stainless:
                     return original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
             if _gate.gate is not None and (model := admitted(call)) is not None:
-                sent = asking(model, *sent)
+                sent = asking(model, *sent) or sent
             token = pending.set(call)
             try:
                 result = original(client, *sent[0], **sent[1])
@@ -293,7 +293,7 @@ class Stainless:
                     return await original(client, *args, **kwargs)
             sent = (self._ask(client, args, kwargs, call) if stream else None) or (args, kwargs)
             if _gate.gate is not None and (model := await admitted_async(call)) is not None:
-                sent = asking(model, *sent)
+                sent = asking(model, *sent) or sent
             token = pending.set(call)
             try:
                 result = await original(client, *sent[0], **sent[1])

@@ -28,6 +28,9 @@ OURS = tuple(str(Path(package.__file__).parent) for package in (tollbook, tollbo
 
 SHELLS = {
     "Stainless._request.<locals>.request",
+    "admitted",
+    "admitted_async",
+    "_stopped",
     "Stainless._arequest.<locals>.request",
     "Stainless._process_response.<locals>._process_response",
     "Stainless._aprocess_response.<locals>._process_response",

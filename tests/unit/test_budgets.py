@@ -253,7 +253,6 @@ def test_another_program_finds_the_budgets_of_the_ledger(store: Path) -> None:
     from tollbook.budgets import budgets, keeper
     from tollbook.spans import _gate
 
-    keeper.used = False  # by other tests
     _runtime.stop()
     assert _gate.gate is None
     assert keeper.budgets == ()

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from tollbook._money import show, to_usd
+from tollbook.spans import Stop
 
 
-class BudgetExceeded(Exception):  # noqa: N818 - what programs say: a budget is exceeded
+class BudgetExceeded(Stop):  # what programs say: a budget is exceeded
     """A call was not made, since it could have gone beyond a budget that stops calls."""
 
     def __init__(

@@ -262,7 +262,8 @@ def _count(database: sqlite3.Connection, limits: Sequence[Limit], records: Itera
             (limit.counter, holder, bucket, spent, calls, unpriced),
         )
         total, _ = used(database, limit, holder, bucket)
-        _alert(database, limit, holder, bucket, total)
+        # A window that rolls is told of once in its own length, not anew with every hour.
+        _alert(database, limit, holder, bucket - bucket % limit.rolling if limit.rolling else bucket, total)
     for limit, span, amount in alone:
         _alert(database, limit, span, 0, amount)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tollbook.spans._carry import Carried, child_environment, continue_process, extract, inject, restore
     from tollbook.spans._complete import complete, priced_model
     from tollbook.spans._context import Remote, current, innermost
+    from tollbook.spans._gate import Stop
     from tollbook.spans._levels import Cards
     from tollbook.spans._record import Record, Scalar
     from tollbook.spans._run import Run, Runs, safe_name
@@ -43,6 +44,7 @@ __all__ = [
     "SessionTrace",
     "Span",
     "Spent",
+    "Stop",
     "Trace",
     "TraceData",
     "TraceInfo",
@@ -79,6 +81,7 @@ __getattr__ = lazily(
     _call="Call hash_prefixes open_streams",
     _carry="Carried child_environment continue_process extract inject restore",
     _complete="complete priced_model",
+    _gate="Stop",
     _context="Remote current innermost",
     _levels="Cards",
     _record="Record Scalar",

@@ -8,6 +8,10 @@ from typing import Any, Protocol
 from tollbook.spans._call import Call
 
 
+class Stop(Exception):  # noqa: N818 - what it is: the call stops here
+    """Why a call must not be made: the only exception of a gate that the program gets."""
+
+
 class Gate(Protocol):
     """Asked once for every call that an integration sees, before its request is sent."""
 
@@ -15,7 +19,7 @@ class Gate(Protocol):
         """Another model that must be asked instead; None: as it is.
 
         Raises:
-            Exception: The call must not be made; the program gets this exception.
+            Stop: The call must not be made; the program gets this exception.
         """
         ...
 
