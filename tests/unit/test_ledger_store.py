@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.older import downgrade
 from tests.records import START, call, records
 
 from tollbook.ledger import Spool, Store, StoreError, _database, _schema, open_store
@@ -294,6 +295,17 @@ def test_an_older_ledger_is_upgraded_with_what_it_holds(store: Store, monkeypatc
     health = newer.health()
     assert (health.schema, health.spans, health.error) == (len(_schema.MIGRATIONS), 2, None)
     newer.close()
+
+
+def test_an_older_ledger_is_upgraded_by_a_drain_that_finds_nothing_to_drain(store: Store) -> None:
+    """As the first thing that someone does after an upgrade is to look at the report."""
+    record = call()
+    put(store, record)
+    store.close()
+    downgrade(store.path, 1)
+    with Store(store.path) as newer:
+        assert newer.drain() == 0
+        assert newer.trace(record.trace_id) == [record]
 
 
 def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

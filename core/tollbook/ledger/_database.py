@@ -132,6 +132,24 @@ def open_reading(path: Path) -> sqlite3.Connection:
     return database
 
 
+def is_older(path: Path) -> bool:
+    """Whether there is a ledger at `path` that an older version wrote, and whose tables have to be upgraded."""
+    import sqlite3
+
+    if not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        database = _connect(path.absolute().as_uri() + "?mode=ro")
+    except sqlite3.DatabaseError:
+        return False
+    try:
+        return 0 < _schema.version(database) < len(_schema.MIGRATIONS)
+    except StoreError:
+        return False
+    finally:
+        database.close()
+
+
 def _connect(address: str) -> sqlite3.Connection:
     import sqlite3
 

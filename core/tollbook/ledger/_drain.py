@@ -116,6 +116,9 @@ class Drain:
 
     def _drain(self, deadline: float, names: Collection[str] | None, orphans: bool) -> int:
         added = 0
+        if self._database is None and _database.is_older(self.path):
+            with self._transaction(deadline):
+                pass  # to open it for writing is to upgrade it, also where nothing has to be drained
         for path in journals(self.spool):
             if names is None or path.name in names:
                 added += self._drain_journal(path, deadline, orphans)
