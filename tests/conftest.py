@@ -36,6 +36,8 @@ FOREIGN = (
 IMPORTED = pytest.StashKey[int]()
 """How many modules there were when objects were last frozen."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+TERMINAL = ("columns", "lines", "force_color", "no_color", "py_colors")
+"""What says how wide and how colourful output is: some packages set it when they are imported."""
 
 
 class NetworkUsed(RuntimeError):
@@ -119,7 +121,7 @@ def _nothing_stays() -> Iterator[None]:
 def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home, a ledger and an environment of the test's own, and errors of ours that are raised."""
     for name in list(os.environ):
-        if name.upper().startswith(FOREIGN) or name.lower() in PROXIES:
+        if name.upper().startswith(FOREIGN) or name.lower() in PROXIES + TERMINAL:
             monkeypatch.delenv(name)
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
