@@ -238,7 +238,7 @@ async def test_anthropic_asynchronously() -> None:
         with capture() as calls:
             async with client.messages.stream(**MESSAGE) as stream:
                 assert await stream.get_final_text() == "Hello there"
-            with pytest.raises(anthropic.InternalServerError):
+            with pytest.raises(anthropic.APIStatusError):
                 await client.messages.create(**MESSAGE)
     assert [call.status for call in calls] == ["ok", "error"]
 
