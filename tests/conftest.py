@@ -123,6 +123,8 @@ def _alone(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     for name in list(os.environ):
         if name.upper().startswith(FOREIGN) or name.lower() in PROXIES + TERMINAL:
             monkeypatch.delenv(name)
+    for name in TERMINAL:
+        os.unsetenv(name.upper())  # GNU readline writes them where Python does not see them, and child processes do
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     # Every client reads all certificates of the system when it is made, which takes longer than most tests.
