@@ -48,7 +48,7 @@ class Flavour(NamedTuple):
 
 
 FLAVOURS = {
-    "newest": Flavour(".venv", "constraints.txt", ("ecosystem", "newest")),
+    "newest": Flavour(".venv", "constraints.txt", ("browser", "ecosystem", "newest")),
     # LlamaIndex' package for OpenAI refuses openai 3.
     "floor": Flavour(".venv-floor", "constraints-floor.txt", ("llama-index",)),
 }
@@ -56,6 +56,9 @@ FLAVOURS = {
 EXTRAS = ["openai", "anthropic"]
 NEEDS = {"demo": [], "test": ["test", "frameworks", "ui"], "lint": ["lint", "frameworks", "newest", "ui"]}
 """The dependency groups of pyproject.toml beside the package with `EXTRAS`, by purpose."""
+
+BROWSERS = ("chromium", "google-chrome")
+"""What the dashboard's tests look for (tests/e2e/test_ui_browser.py)."""
 
 LINTERS: list[tuple[str, ...]] = [
     ("ruff", "format", "--check", "."),
@@ -218,6 +221,28 @@ def version_of(python: str) -> str:
     return done.stdout.strip()
 
 
+def browser_problem() -> str:
+    """Why the dashboard can't be tried in a browser here, and what to do; empty: it can.
+
+    Where there is none, Debian's is installed if that is possible: as root, in a container or on a CI machine.
+    """
+    if any(map(shutil.which, BROWSERS)):
+        return ""
+    if os.geteuid() or not shutil.which("apt-get"):
+        return "there is no Chromium. Install it (on Debian: apt-get install chromium)."
+    say("Installing Chromium, to try the dashboard in ...")
+    began = time.monotonic()
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    apt = ("timeout", "300", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes")
+    run(*apt, "update", **options)
+    done = run(*apt, "install", "--no-install-recommends", "chromium", **options)
+    if any(map(shutil.which, BROWSERS)):
+        say(f"Installed in {time.monotonic() - began:.0f} s.")
+        return ""
+    last = (done.stdout.strip().splitlines() or ["nothing"])[-1]
+    return f"there is no Chromium, and `apt-get install chromium` (exit code {done.returncode}) said: {last}"
+
+
 def pyproject() -> dict[str, Any]:
     """pyproject.toml, parsed."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -301,6 +326,7 @@ def check(options: argparse.Namespace) -> int:
     """Do all that must pass before a change is ready: lint, and the tests in all environments."""
     began = time.monotonic()
     Environment("newest", options.python).have("lint", "test")
+    blind = browser_problem()
     failed = ["lint"] if lint(options) else []
     for flavour in FLAVOURS:
         environment = Environment(flavour, options.python).have("test")
@@ -312,6 +338,10 @@ def check(options: argparse.Namespace) -> int:
         lines = done.stdout.strip().splitlines() or ["pytest said nothing"]
         say(f"--- tests, {flavour} versions, Python {environment.version}")
         say(lines[-1])
+    if not blind:
+        say("What the dashboard looks like: .artefacts/dashboard/*.png")
+    else:
+        say(f"\n!!! THE BROWSER TESTS WERE SKIPPED: {blind}")
     took = f"{time.monotonic() - began:.0f} s"
     say(f"\nFAILED: {', '.join(failed)} ({took})" if failed else f"\nAll is well ({took}).")
     return 1 if failed else 0

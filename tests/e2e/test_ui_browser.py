@@ -1,7 +1,7 @@
 """The dashboard in a real browser: nothing on its console, no request elsewhere, both themes, the width of a phone.
 
-They run where Playwright and a Chromium are installed (`apt-get install chromium`), and axe-core's checks where the
-environment variable AXE_CORE names its `axe.min.js`; they are skipped elsewhere.
+`python3 dev.py check` installs what they need; elsewhere they are skipped, saying what is missing. They leave a picture
+of every page in `.artefacts/dashboard`, for people to look at.
 """
 
 from __future__ import annotations
@@ -12,43 +12,51 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import TRACE, family, priced, put
+from tests.records import call
 
 for name in ("starlette", "uvicorn", "jinja2"):
     pytest.importorskip(name)
 playwright = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-AXE = os.environ.get("AXE_CORE", "")
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
-PAGES = (
-    "/",
-    "/?by=user&metric=tokens&period=7d",
-    "/breakdown",
-    "/traces",
-    "/sessions",
-    "/prices",
-    "/budgets",
-    "/health",
-)
+PAGES = {
+    "overview": "/",
+    "overview-tokens": "/?by=user&metric=tokens&period=7d",
+    "breakdown": "/breakdown",
+    "traces": "/traces",
+    "sessions": "/sessions",
+    "prices": "/prices",
+    "prices-define": "/prices?name=x",
+    "price": "/prices/model?model=gpt-5&provider=openai",
+    "reprice": "/prices/reprice?model=gpt-5",
+    "budgets": "/budgets",
+    "health": "/health",
+    "nothing": "/?where=model%3Dno-such-model",
+}
 SIZES = {"wide": (1300, 900), "phone": (360, 780)}
+PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "dashboard"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (on Debian: apt-get install chromium)")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a dashboard with sample data, in a process of its own, as people start it."""
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def served(home: Path, *arguments: str) -> Iterator[str]:
+    """The address of a dashboard in a process of its own, as people start it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from tollbook.cli import main; main()", "ui", "--demo", "--no-browser"],
+        [sys.executable, "-c", "from tollbook.cli import main; main()", "ui", "--no-browser", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home)},
@@ -62,6 +70,61 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=20)
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard with sample data."""
+    with served(tmp_path_factory.mktemp("home"), "--demo") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard over names and numbers that no layout likes."""
+    home = tmp_path_factory.mktemp("home")
+    names = [
+        "W" * 300,
+        "<script>alert(1)</script>\"'>",
+        "\u05e9\u05dc\u05d5\u05dd " * 9,
+        "\U0001f9fe",
+        "x" * 40,
+        " ",
+        "a\nb",
+    ]
+    now = time.time_ns() - 600_000_000_000
+    records = [
+        priced(
+            name,
+            pico,
+            start=now + number,
+            name=name,
+            provider=names[number % 3],
+            attribution={
+                "feature": name,
+                "user": names[-1 - number % 7],
+                "session": name,
+                "org": name,
+                "team" * 30: name,
+            },
+        )
+        for number, name in enumerate(names * 2)
+        for pico in (1, 8_123_456_789_000_000_007)
+    ]
+    for number, each in enumerate(family(attribution={"session": names[0]})):
+        each.start, each.name = now + number, names[number % 2]
+        records.append(each)
+    put(home / "ledger.db", *records, call(start=now, response_model=names[0], cost=None, error=names[1]))
+    with served(home, "--store", str(home / "ledger.db")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard on the first day."""
+    home = tmp_path_factory.mktemp("home")
+    with served(home, "--store", str(home / "ledger.db")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +169,42 @@ def _a_trace(visit: Visit) -> str:
     return str(link.get_attribute("href"))
 
 
+def _look(visit: Visit, pages: dict[str, str], name: str) -> None:
+    """Every page fits into the window, complains of nothing, and breaks no rule of axe-core's."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for title, path in pages.items():
+        page = visit.open(path)
+        page.screenshot(path=PICTURES / f"{title}-{name}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{path} is too wide"
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)"), path
+        broken = axe.Axe().run(page).response["violations"]
+        said = [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in broken]
+        assert said == [], f"{path}: {json.dumps(said, indent=1)}"
+    assert visit.wrong == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
-def test_every_page_loads_in_silence_and_fits(address: str, chromium: Any, scheme: str, size: str) -> None:
+def test_every_page_is_in_order(address: str, chromium: Any, scheme: str, size: str) -> None:
     with Visit(chromium, address, scheme, size) as visit:
-        for path in (*PAGES, _a_trace(visit), "/prices/model?model=gpt-5&provider=openai"):
-            page = visit.open(path)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{path} is too wide"
-            assert page.locator("h1").count() == 1
-            assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)"), path
-        assert visit.wrong == []
+        _look(visit, {**PAGES, "trace": _a_trace(visit)}, f"{scheme}-{size}")
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("dark", "wide"), ("light", "phone")])
+def test_every_page_is_in_order_whatever_names_and_numbers_it_shows(
+    hostile: str, chromium: Any, scheme: str, size: str
+) -> None:
+    with Visit(chromium, hostile, scheme, size) as visit:
+        _look(visit, {**PAGES, "trace": f"/traces/{TRACE}"}, f"hostile-{scheme}-{size}")
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", "wide"), ("dark", "phone")])
+def test_every_page_is_in_order_where_nothing_was_recorded_yet(
+    empty: str, chromium: Any, scheme: str, size: str
+) -> None:
+    with Visit(chromium, empty, scheme, size) as visit:
+        _look(visit, PAGES, f"empty-{scheme}-{size}")
 
 
 def test_the_theme_follows_the_system_until_somebody_says_otherwise(address: str, chromium: Any) -> None:
@@ -185,22 +274,3 @@ def test_a_price_and_a_budget_are_set_by_hand(address: str, chromium: Any) -> No
         page.get_by_role("button", name="Remove by hand").click()
         assert "holds no more" in page.get_by_role("status").inner_text()
         assert visit.wrong == []
-
-
-@pytest.mark.skipif(not AXE, reason="AXE_CORE names no axe.min.js")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(address: str, chromium: Any, scheme: str) -> None:
-    script = Path(AXE).read_text(encoding="utf-8")
-    with Visit(chromium, address, scheme) as visit:
-        for path in (
-            *PAGES,
-            _a_trace(visit),
-            "/prices/model?model=gpt-5&provider=openai",
-            "/prices?name=x",
-            "/prices/reprice?model=gpt-5",
-        ):
-            page = visit.open(path)
-            page.evaluate(f"{script}; undefined")
-            found = page.evaluate("axe.run().then(found => found.violations)")
-            said = [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
-            assert said == [], f"{path}: {json.dumps(said, indent=1)}"

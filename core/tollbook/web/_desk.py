@@ -138,9 +138,14 @@ def percent(part: float | None) -> str:
     return "<0.1%" if 0 < part < 0.0005 else f"{part:.1%}"
 
 
+def text(value: str) -> str:
+    """A name from elsewhere, harmless to look at; empty also where it is made of spaces, which nobody could click."""
+    return clean(value).strip()
+
+
 def named(dimension: str, value: str | None) -> str:
     """A value of a dimension, or what is said where there is none."""
-    return nameless(dimension) if value is None else clean(value) or "(empty)"
+    return nameless(dimension) if value is None else text(value) or "(blank)"
 
 
 def change(now: Decimal | int | None, before: Decimal | int | None) -> tuple[str, str]:
@@ -181,7 +186,7 @@ def shown(rows: Sequence[ReportRow]) -> list[ReportRow]:
 
 
 _FILTERS: dict[str, Any] = {
-    "clean": clean,
+    "clean": text,
     "money": brief,
     "exact": plain,
     "whole": "{:,}".format,
