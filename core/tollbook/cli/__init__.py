@@ -19,6 +19,7 @@ from tollbook.cli._live import statusline, tail, top
 from tollbook.cli._prices import prices
 from tollbook.cli._report import daily, monthly, report, session, weekly
 from tollbook.cli._reprice import reprice
+from tollbook.cli._traces import traces
 from tollbook.cli._ui import ui
 from tollbook.cli._whatif import whatif
 from tollbook.cli._whois import whois
@@ -135,6 +136,6 @@ def demo(keep: str | None) -> None:
 
 for _each in (
     *(report, daily, weekly, monthly, session, forecast, whatif, top, tail, statusline),
-    *(advise, budget, prices, reprice, ui, whois),
+    *(advise, budget, prices, reprice, traces, ui, whois),
 ):
     main.add_command(_each)

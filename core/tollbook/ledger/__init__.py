@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of
     from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._summary import Row
+    from tollbook.ledger._traces import TraceSum
 
 __all__ = [
     "EACH",
@@ -34,6 +35,7 @@ __all__ = [
     "State",
     "Store",
     "StoreError",
+    "TraceSum",
     "Want",
     "amount_of",
     "holder_of",
@@ -48,4 +50,5 @@ __getattr__ = lazily(
     _limits="EACH Alert Limit Refusal State Want amount_of holder_of",
     _repriced="PastCost Repricing",
     _summary="Row",
+    _traces="TraceSum",
 )

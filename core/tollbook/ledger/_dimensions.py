@@ -160,7 +160,7 @@ class Filter:
         parameters: list[str] = []
         for name, values in self.booked.items():
             known = [value for value in values if value is not None]
-            if len(known) < len(values) or len(known) > _MOST:
+            if not _is_asked(values):
                 continue
             conditions.append(
                 "booking IN (SELECT b.booking FROM dimension d JOIN value v ON v.dimension = d.id JOIN booked b ON "
@@ -169,6 +169,10 @@ class Filter:
             parameters += [name, *known]
         return " AND ".join(conditions), parameters
 
+    def is_told_by_bookings(self) -> bool:
+        """Whether the conditions of `sql` and `bookings` are all, so that no span need be looked at."""
+        return len(self.spans) == len(self.booked) and all(map(_is_asked, self.booked.values()))
+
     def accepts(self, trace_id: bytes, rest: Any, booked: Booked) -> bool:
         """Whether a span of a matching series matches."""
         return all(of(trace_id, rest, booked) in values for of, values in self.spans)
@@ -176,3 +180,8 @@ class Filter:
 
 _MOST = 500
 """Values that are asked for by parameters of SQL, which has a limit of these."""
+
+
+def _is_asked(values: frozenset[str | None]) -> bool:
+    """Whether SQL is asked for these values; what is booked to none of a dimension has no row to look for."""
+    return None not in values and len(values) <= _MOST

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._limiter import Limiter
     from tollbook.ledger._repriced import PastCost
     from tollbook.ledger._summary import Row
+    from tollbook.ledger._traces import Order, TraceSum
     from tollbook.spans import Record, Session
 
 # A program that only records needs none of what reads and drains until its thread drains: imported where it is used.
@@ -236,6 +237,37 @@ class Store:
             found = _select(database, Filter(where, series, database), since, until)
             rows = list(islice(found, offset, None if limit is None else offset + limit))
             return [_rows.restore(row, series[row[3]]) for row in rows]
+
+    def traces(
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        where: Where | None = None,
+        *,
+        order: Order = "time",
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[TraceSum]:
+        """Traces with spans that fit, and what these come to.
+
+        Args:
+            since: Unix nanoseconds of the earliest start of a span.
+            until: Unix nanoseconds that the start must lie before.
+            where: As in `summary`.
+            order: `time`: the latest first, by the last span that fits; a page is read at once, however many there are.
+                `cost`: the dearest first, those without a known cost last; every span of the time is read for it.
+            limit: How many at most.
+            after: The `cursor` of the trace behind which to go on, of the same question.
+
+        Raises:
+            ValueError: No such dimension or order, or no such place.
+            StoreError: The ledger can't be read.
+        """
+        from tollbook.ledger._traces import Page, checked
+
+        wanted = checked(order)
+        with self.reading() as database:
+            return [] if database is None else Page(database, where, since, until).read(wanted, limit, after)
 
     def summary(
         self,
