@@ -61,6 +61,23 @@ def moment(months: int, hours: int, minutes: int) -> int:
 starts = st.builds(moment, st.integers(-1, 1), st.integers(-40, 40), st.sampled_from([0, 0, 17, 59]))
 
 
+usages = st.builds(
+    Usage,
+    st.fixed_dictionaries({}, optional=dict.fromkeys(["input", "input_cache_read", "output"], st.integers(0, 99))),
+    source=st.sampled_from(["reported", "estimated"]),
+)
+costs = (
+    st.builds(
+        Cost,
+        total=st.integers(0, 2**50),
+        other=st.sampled_from([0, 0, 1]),
+        status=st.sampled_from(["exact", "exact", "partial", "estimated"]),
+    )
+    | st.builds(Cost, total=st.integers(-9 * 10**6, 9 * 10**6), status=st.just("manual"))
+    | st.just(Cost(status="unpriced"))
+)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[Record]]:
     """What arrives at three times, late and twice, in traces some of whose spans replace the bills below them."""
@@ -74,9 +91,9 @@ def histories(draw: st.DrawFn) -> list[list[Record]]:
             bills=draw(st.sampled_from([True, True, True, False])),
             covers=draw(st.sampled_from([False, False, False, True])),
             provider=draw(st.sampled_from("pq")),
-            status=draw(st.sampled_from(["ok", "error"])),
-            usage=draw(st.none() | st.builds(Usage, st.fixed_dictionaries({"input": st.integers(0, 99)}))),
-            cost=draw(st.none() | st.builds(Cost, total=st.integers(-9, 2**50), status=st.just("exact"))),
+            status=draw(st.sampled_from(["ok", "ok", "error", "abandoned"])),
+            usage=draw(st.none() | usages),
+            cost=draw(st.none() | costs),
             attribution=draw(attributions),
         )
         for batch in draw(st.lists(st.integers(0, 2), min_size=1, max_size=2)):

@@ -1,4 +1,4 @@
-"""What roll-ups say: sums by period, kind of series, and values of attribution."""
+"""What roll-ups say: the numbers of rows by period, kind of series, and values of attribution."""
 
 # ruff: noqa: S608 - only names of our own are put into SQL; values are parameters
 
@@ -6,93 +6,72 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import add, sub
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tollbook.ledger import _bookings, _rows, _sums
 from tollbook.ledger._blocks import EVER, Cell
 from tollbook.ledger._dimensions import Booked, Filter
+from tollbook.ledger._numbers import Counting
 
 if TYPE_CHECKING:
     import sqlite3
 
 Values = tuple[str | None, ...]
 
-
-class Facts(NamedTuple):
-    """What a row tells of the calls of a series."""
-
-    failed: bool
-    abandoned: bool
-    """Given up by the host: cancelled, or a stream that it stopped reading."""
-    priced: str | None
-    """The cost's status: `exact` stands for all that leave nothing out."""
-    known: bool
-    """Whether their usage is known."""
-    estimated_usage: bool
-    estimated: bool
-    """Whether their usage or their price is estimated."""
-
-
 _MANY = 500
-"""Series that SQL groups itself, and values that it picks out; beyond these it gives us all of them."""
-
-
-def facts(key: _rows.Key) -> Facts:
-    """What a row tells of the calls of the series with these values."""
-    values = dict(zip(_rows.SERIES, key, strict=True))
-    return Facts(
-        failed=values["status"] in ("error", "timeout"),
-        abandoned=values["status"] in ("cancelled", "abandoned"),
-        priced=values["priced"] if values["priced"] in (None, "unpriced", "partial") else "exact",
-        known=values["source"] is not None,
-        estimated_usage=values["source"] == "estimated",
-        estimated="estimated" in (values["source"], values["priced"]),
-    )
+"""Values that SQL picks out; if there are more, it gives us all of them."""
 
 
 class Kinds:
     """Series that a question does not tell apart, by number."""
 
     def __init__(self, series: Mapping[int, _rows.Key], of: Sequence[Callable[[_rows.Key], str | None]]) -> None:
-        numbers: dict[tuple[Values, Facts], int] = {}
+        numbers: dict[Values, int] = {}
         self.of_series = {
-            number: numbers.setdefault((tuple([read(key) for read in of]), facts(key)), len(numbers))
+            number: numbers.setdefault(tuple([read(key) for read in of]), len(numbers))
             for number, key in series.items()
         }
         self.kinds = list(numbers)
-        """Their values in the dimensions that were asked for, and their facts."""
-        self._by_sql = len(series) <= _MANY
+        """Their values in the dimensions that were asked for."""
+        self.sql = "0"
+        """An expression of which `find` makes the kind; it takes the parameters that there are."""
+        self.parameters: tuple[bytes, ...] = ()
+        if len(numbers) > 1:
+            # A table in one piece, in which SQLite finds each series at once, however many there are.
+            table = bytearray(_BYTES * (max(series) + 1))
+            for number, kind in self.of_series.items():
+                table[_BYTES * number : _BYTES * (number + 1)] = kind.to_bytes(_BYTES, "big")
+            self.sql = f"substr(?, {_BYTES} * series + 1, {_BYTES})"
+            self.parameters = (bytes(table),)
 
-    def sql(self, table: str = "") -> str:
-        """An expression to group by, of which `find` makes the kind."""
-        if not self._by_sql:
-            return f"{table}series"
-        if len(self.kinds) <= 1:
-            return "0"
-        return f"CASE {table}series {' '.join(f'WHEN {s} THEN {k}' for s, k in self.of_series.items())} END"
-
-    def find(self, found: int) -> int:
+    def find(self, found: int | bytes) -> int:
         """The kind, from the value of the expression."""
-        return found if self._by_sql else self.of_series[found]
+        return found if isinstance(found, int) else int.from_bytes(found, "big")
+
+
+_BYTES = 3
 
 
 class Sums:
-    """Sums of columns by period, kind and values."""
+    """The values of `_numbers.NUMBERS` by period, kind and values."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[int, int, Values], Sequence[int]] = {}
 
-    def add(self, key: tuple[int, int, Values], columns: Sequence[int], sign: int = 1) -> None:
-        """Add `columns`, or take them away."""
+    def add(self, key: tuple[int, int, Values], numbers: Sequence[int], sign: int = 1) -> None:
+        """Add `numbers`, or take them away."""
         known = self.found.get(key)
         if known is not None:
-            self.found[key] = list(map(add if sign > 0 else sub, known, columns))
+            self.found[key] = list(map(add if sign > 0 else sub, known, numbers))
         else:
-            self.found[key] = columns if sign > 0 else [-number for number in columns]
+            self.found[key] = numbers if sign > 0 else [-number for number in numbers]
 
 
 Targets = dict[int, int]
 """Periods to which something is added, and how often; less than 0: from which it is taken away."""
+
+Found = tuple[int, int, int | bytes, Sequence[int]]
+"""Block or number of a part, value, what `Kinds.find` takes, and the numbers."""
 
 
 class Rolled:
@@ -134,141 +113,146 @@ class Rolled:
                 found = label({name: text} if name else _bookings.decode(text))
                 if found is not None:
                     self._labels[number] = found
-        self._columns = _columns(database)
+        self._counting = Counting(which.series, _columns(database))
         self._picked = ""
         if dimension != _bookings.NONE and self._rest is None and len(self._labels) <= _MANY:
             self._picked = f" AND value IN ({','.join(map(str, self._labels))})"
 
     def read(self, cells: Mapping[Cell, Targets], sums: Sums) -> None:
-        """Add what is in `cells` to the sums of their periods."""
-        every = self._rest if self._dimension != _bookings.NONE else None
-        for group, parts in _together(cells, apart=bool(self._picked)):
+        """Add what is in `cells` to the numbers of their periods."""
+        if self._rest is not None:
+            self._add_all(cells, sums, self._rest)
+        if self._dimension == _bookings.NONE:
+            return
+        if self._picked:
+            for size, blocks in _blocks(cells).items():
+                self._tell(self._by_block(self._dimension, size, blocks), blocks, sums)
+            return
+        for size, blocks, parts in _together(cells):
+            if blocks:
+                self._tell(self._by_block(self._dimension, size, blocks), blocks, sums)
             if parts:
-                of = {number: cells[part] for number, part in enumerate(parts)}
-            else:
-                of = {at: cells[Cell(group.size, at, at + 1)] for at in range(group.first, group.last)}
-            for row in self._rows(self._dimension, group, parts):
-                self._tell(of[row[0]], row[1], row[2], row[3:], sums)
-            if every is not None:
-                for at, _, kind, *found in self._rows(_bookings.NONE, group, parts):
-                    for period, sign in of[at].items():
-                        sums.add((period, self._kinds.find(kind), every), found, sign)
+                self._tell(self._by_part(size, [part for part, _ in parts]), [of for _, of in parts], sums)
+
+    def _add_all(self, cells: Mapping[Cell, Targets], sums: Sums, label: Values) -> None:
+        """Add the numbers of all calls, whomever they are booked to."""
+        for size, blocks in _blocks(cells).items():
+            for at, _, kind, numbers in self._by_block(_bookings.NONE, size, blocks):
+                for period, sign in blocks[at].items():
+                    sums.add((period, self._kinds.find(kind), label), numbers, sign)
 
     def read_new(self, cells: Mapping[Cell, Targets], sums: Sums) -> None:
         """Add what lies in `cells` and is not in the sums by value yet; it is in those of all calls."""
         if self._dimension == _bookings.NONE:
             return
-        known: dict[int, Targets] = {}
-        kind = self._kinds.sql("n.")
-        query = (
-            f"SELECT n.hour, b.value, {kind} AS kind, {self._sql_sums('n.')} "
-            "FROM rollup_new n CROSS JOIN booked b ON b.booking = n.booking AND b.dimension = ? "
-            f"WHERE {self._filter.sql('n.')}{self._picked} GROUP BY n.hour, b.value, kind"
+        table = (
+            "rollup_new n CROSS JOIN booked b ON b.booking = n.booking "
+            f"AND b.dimension = {self._dimension} WHERE {self._filter.sql()}{self._picked}"
         )
-        for hour, value, found, *columns in self._whole(self._database.execute(query, (self._dimension,)).fetchall()):
-            targets = known.get(hour)
-            if targets is None:
-                targets = known[hour] = _containing(hour, cells)
-            self._tell(targets, value, found, columns, sums)
+        rows = list(self._select("hour", table))
+        self._tell(rows, {hour: _containing(hour, cells) for hour in {row[0] for row in rows}}, sums)
 
-    def _sql_sums(self, table: str = "") -> str:
-        return ", ".join(f"sum({table}{name})" for name in self._columns)
-
-    def _whole(self, rows: Sequence[Sequence[int]]) -> Iterable[Sequence[int]]:
-        """The rows with the values of `_sums.SUMS` behind the first three. By columns, which is three times as fast."""
-        if not rows:
-            return ()
-        columns = list(zip(*rows, strict=True))
-        found = dict(zip(self._columns, columns[3:], strict=True))
-        none = (0,) * len(rows)
-        counts = [found.get(name, none) for name in _sums.COUNTS]
-        money = [
-            [
-                micro * _sums.MICRO + pico
-                for micro, pico in zip(found[f"{name}_micro"], found[f"{name}_pico"], strict=True)
-            ]
-            if f"{name}_micro" in found
-            else none
-            for name in _sums.MONEY
-        ]
-        return zip(*columns[:3], *counts, *money, strict=True)
-
-    def _tell(self, targets: Targets, value: int, found: int, columns: Sequence[int], sums: Sums) -> None:
-        label = self._rest if self._dimension == _bookings.NONE else self._labels.get(value)
-        kind = self._kinds.find(found)
-        for period, sign in targets.items():
+    def _tell(self, rows: Iterable[Found], of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
+        """Add rows to the numbers of what they are booked to, and take them from those of calls booked to nothing."""
+        labels, find, add_ = self._labels, self._kinds.find, sums.add
+        booked: dict[tuple[int, int], list[Sequence[int]]] = {}
+        for at, value, found, numbers in rows:
+            kind = find(found)
+            label = labels.get(value)
             if label is not None:
-                sums.add((period, kind, label), columns, sign)
-            if self._rest is not None and self._dimension != _bookings.NONE:
-                sums.add((period, kind, self._rest), columns, -sign)
+                for period, sign in of[at].items():
+                    add_((period, kind, label), numbers, sign)
+            if self._rest is not None:
+                booked.setdefault((at, kind), []).append(numbers)
+        if self._rest is not None:
+            for (at, kind), several in booked.items():
+                numbers = list(map(sum, zip(*several, strict=True)))
+                for period, sign in of[at].items():
+                    add_((period, kind, self._rest), numbers, -sign)
 
-    def _rows(self, dimension: int, group: Cell, parts: Sequence[Cell]) -> Iterable[Sequence[int]]:
-        """Number in `parts` (or the block, if there are none), value, kind as `Kinds.find` takes it, and sums."""
-        kind = self._kinds.sql()
-        picked = self._picked if dimension == self._dimension else ""
-        if dimension == _bookings.NONE and group.size == 1:
-            block, value, table, where = "hour", "0", "rollup", "true"
-        else:
-            block, value, table = "block", "value", "rollup_value"
-            where = f"dimension = {dimension} AND size = {group.size}"
-        if parts:
-            # One question for all of them: to prepare hundreds takes longer than to answer them.
-            numbered = ", ".join(f"({number}, {part.first}, {part.last})" for number, part in enumerate(parts))
-            start = f"WITH part (at, low, high) AS (VALUES {numbered}) SELECT at"
-            time = f"{block} >= low AND {block} < high"
-            table = f"part CROSS JOIN {table}"
-        else:
-            start, time = f"SELECT {block} AS at", f"{block} >= {group.first} AND {block} < {group.last}"
-        if picked and group.last - group.first <= _MANY:
-            # So that SQLite looks for these values in each block, and does not read the whole of it.
-            time = f"{block} IN ({','.join(map(str, range(group.first, group.last)))})"
-        query = (
-            f"{start}, {value} AS of, {kind} AS kind, {self._sql_sums()} FROM {table} "
-            f"WHERE {where} AND {time}{picked} AND {self._filter.sql()} GROUP BY at, of, kind"
+    def _by_block(self, dimension: int, size: int, blocks: Mapping[int, object]) -> Iterable[Found]:
+        """What lies in blocks of one size, each by itself."""
+        # In the order of the key, so that SQLite need not sort, and goes straight to the values that are picked.
+        table, block, value, where = self._table(dimension, size)
+        first, last = min(blocks), max(blocks)
+        if self._picked and dimension == self._dimension:
+            where += self._picked
+        elif last - first + 1 == len(blocks) > 1:
+            return self._select(block, f"{table} WHERE {where} AND {block} BETWEEN {first} AND {last}", value)
+        return self._select(
+            block, f"{table} WHERE {where} AND {block} IN ({','.join(map(str, sorted(blocks)))})", value
         )
-        return self._whole(self._database.execute(query).fetchall())
+
+    def _by_part(self, size: int, parts: Sequence[Cell]) -> Iterable[Found]:
+        """What lies in parts, each of several blocks, by the number of the part."""
+        table, block, value, where = self._table(self._dimension, size)
+        if len(parts) == 1:
+            return self._select("0", f"{table} WHERE {where} AND {_within(block, parts[0])}", value)
+        # One question for all of them: to prepare hundreds takes longer than to answer them.
+        numbered = ", ".join(f"({number}, {part.first}, {part.last})" for number, part in enumerate(parts))
+        joined = f"(VALUES {numbered}) AS part CROSS JOIN {table} WHERE {where}"
+        return self._select("column1", f"{joined} AND {block} >= column2 AND {block} < column3", value)
+
+    def _table(self, dimension: int, size: int) -> tuple[str, str, str, str]:
+        """The table, its column of time and of the value, and the condition that rows are of the size."""
+        where = self._filter.sql()
+        if dimension == _bookings.NONE and size == 1:
+            return "rollup", "hour", "0", where
+        value = "value" if dimension != _bookings.NONE else "0"
+        return "rollup_value", "block", value, f"dimension = {dimension} AND size = {size} AND {where}"
+
+    def _select(self, at: str, table: str, value: str = "value") -> Iterable[Found]:
+        # Of a number SQL would take it that a column is meant.
+        groups = ", ".join(word for word in (at, value, "kind" if self._kinds.parameters else "0") if word != "0")
+        query = f"SELECT {at}, {value}, {self._kinds.sql} AS kind, {self._counting.sql} FROM {table}"
+        rows = self._database.execute(f"{query} GROUP BY {groups}" if groups else query, self._kinds.parameters)
+        columns = list(zip(*rows.fetchall(), strict=True))
+        if not columns or columns[3][0] is None:  # without groups there is a row of nothing
+            return ()
+        return zip(*columns[:3], self._counting.rows(columns[3:], len(columns[0])), strict=True)
 
 
 def _columns(database: sqlite3.Connection) -> list[str]:
     """The columns of roll-ups but for those that hold nothing: most ledgers have no charges, many no cached tokens."""
     query = "SELECT {} FROM rollup_value WHERE dimension = {} AND size = {}".format(
-        ", ".join(f"max({name} != 0)" for name in _sums.COUNTS), _bookings.NONE, EVER
+        ", ".join(f"max({name} != 0)" for name in _sums.COLUMNS), _bookings.NONE, EVER
     )
-    empty = {name for name, some in zip(_sums.COUNTS, database.execute(query).fetchone(), strict=True) if not some}
-    if "charged_calls" in empty:
-        empty.update(name for name in _sums.COLUMNS if name.startswith("listed_"))
-    return [name for name in _sums.COLUMNS if name not in empty]
+    some = dict(zip(_sums.COLUMNS, database.execute(query).fetchone(), strict=True))
+    # No price is below 0, so that no cost is; but what is charged may be, and come to 0 where its parts do not.
+    charged = some["charged_calls"]
+    return [name for name in _sums.COLUMNS if some[name] or (charged and name not in _sums.COUNTS) or name == "calls"]
 
 
-def _together(cells: Iterable[Cell], *, apart: bool) -> Iterator[tuple[Cell, list[Cell]]]:
-    """What to ask for at once: cells of one size and their parts; no parts: each of its blocks is a cell.
+def _blocks(cells: Mapping[Cell, Targets]) -> dict[int, dict[int, Targets]]:
+    """By size and block, the periods in which it counts."""
+    found: dict[int, dict[int, Targets]] = {}
+    for cell, targets in cells.items():
+        of = found.setdefault(cell.size, {})
+        for block in range(cell.first, cell.last):
+            known = of.get(block)
+            of[block] = targets if known is None else _merged(known, targets)
+    return found
 
-    Args:
-        cells: All that are wanted.
-        apart: Whether cells of several blocks are to be asked for one by one.
-    """
-    single: dict[int, list[int]] = {}
-    others: dict[int, list[Cell]] = {}
-    for cell in cells:
-        if cell.last - cell.first == 1 and cell.size != EVER:
-            single.setdefault(cell.size, []).append(cell.first)
+
+def _merged(known: Targets, more: Targets) -> Targets:
+    return {period: known.get(period, 0) + more.get(period, 0) for period in {**known, **more}}
+
+
+def _together(cells: Mapping[Cell, Targets]) -> Iterator[tuple[int, dict[int, Targets], list[tuple[Cell, Targets]]]]:
+    """By size, the blocks to ask for each by itself, and the cells of several, which SQL is to add up."""
+    sizes: dict[int, tuple[dict[int, Targets], list[tuple[Cell, Targets]]]] = {}
+    for cell, targets in cells.items():
+        blocks, parts = sizes.setdefault(cell.size, ({}, []))
+        if cell.last - cell.first == 1:
+            blocks[cell.first] = targets
         else:
-            others.setdefault(cell.size, []).append(cell)
-    for size, blocks in single.items():
-        blocks.sort()
-        run = [blocks[0]]
-        for block in [*blocks[1:], None]:
-            if block is not None and block == run[-1] + 1:
-                run.append(block)
-                continue
-            if len(run) > 1 or apart:
-                yield Cell(size, run[0], run[-1] + 1), []
-            else:
-                others.setdefault(size, []).append(Cell(size, run[0], run[0] + 1))
-            run = [block] if block is not None else []
-    for size, several in others.items():
-        for parts in [[each] for each in several] if apart else [several]:
-            yield Cell(size, min(each.first for each in parts), max(each.last for each in parts)), parts
+            parts.append((cell, targets))
+    for size, (blocks, parts) in sizes.items():
+        yield size, blocks, parts
+
+
+def _within(block: str, cell: Cell) -> str:
+    return f"{block} >= {cell.first} AND {block} < {cell.last}"
 
 
 def _containing(hour: int, cells: Mapping[Cell, Targets]) -> Targets:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from operator import add
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,13 +26,14 @@ from tollbook.ledger._dimensions import (
     of_span,
     series_values,
 )
+from tollbook.ledger._numbers import NUMBERS, numbers, told
 from tollbook.ledger._periods import periods
-from tollbook.ledger._rolled import Facts, Kinds, Rolled, Sums, Targets, Values
+from tollbook.ledger._rolled import Kinds, Rolled, Sums, Targets, Values
 
 if TYPE_CHECKING:
     import sqlite3
 
-_CALLS, _INPUT, _OUTPUT, _COST = map(_sums.SUMS.index, ("calls", "input_tokens", "output_tokens", "total_cost"))
+_CALLS, _INPUT, _OUTPUT, _COST = map(NUMBERS.index, ("calls", "input_tokens", "output_tokens", "total_cost"))
 
 _MANY = 1000
 """Calls that are added up at once."""
@@ -157,12 +158,7 @@ class Summary:
             names.append(name)
             pieces.append((start, end))
         self._read(pieces, edges)
-        found = self._to_rows(names)
-        found.sort(key=lambda row: (-row.total_cost, -row.total_tokens, -row.calls))
-        if self._time:
-            place = {name: number for number, name in enumerate(names)}
-            found.sort(key=lambda row: place[row.key[self._time[0]] or ""])
-        return found
+        return self._to_rows(names)
 
     def _edges(self) -> tuple[int, int] | None:
         """The first and the last start of all spans; None if there are none."""
@@ -251,56 +247,32 @@ class Summary:
             if self._filter.spans and not self._filter.accepts(trace_id, rest, booked):
                 continue
             values = tuple([of(trace_id, rest, booked) for of in self._of_spans.values()])
-            found = calls.setdefault((self._kinds.of_series[series], values), [])
+            found = calls.setdefault((series, values), [])
             found.append((rest.usage, rest.cost))
             if len(found) >= _MANY:
-                self._sums.add((period, self._kinds.of_series[series], values), _sums.sums(found), sign)
+                self._add(period, series, values, found, sign)
                 found.clear()
-        for (kind, values), found in calls.items():
-            self._sums.add((period, kind, values), _sums.sums(found), sign)
+        for (series, values), found in calls.items():
+            self._add(period, series, values, found, sign)
+
+    def _add(self, period: int, series: int, values: Values, calls: Sequence[_sums.Call], sign: int) -> None:
+        found = numbers(told(self._filter.series[series]), _sums.sums(calls))
+        self._sums.add((period, self._kinds.of_series[series], values), found, sign)
 
     def _to_rows(self, periods_: Sequence[str]) -> list[Row]:
-        found: dict[Values, Sequence[int]] = {}
+        # By time, then the dearest first.
+        found = [
+            (period, -sums[_COST], -sums[_INPUT] - sums[_OUTPUT], -sums[_CALLS], kind, booked, sums)
+            for (period, kind, booked), sums in self._sums.found.items()
+            if sums[_CALLS]  # else other places had some
+        ]
+        found.sort(key=itemgetter(0, 1, 2, 3))
         order = [self._names.index(name) for name in self._by]
         in_order = order == list(range(len(order)))
-        kinds, time = self._kinds.kinds, bool(self._time)
-        for (period, kind, booked), sums in self._sums.found.items():
-            if not sums[0]:  # no calls: other places had some
-                continue
-            of_series_, what = kinds[kind]
-            values = (periods_[period], *of_series_, *booked) if time else (*of_series_, *booked)
+        kinds, by = self._kinds.kinds, self._by
+        rows: list[Row] = []
+        for period, _, _, _, kind, booked, sums in found:
+            values = (periods_[period], *kinds[kind], *booked) if self._time else (*kinds[kind], *booked)
             ordered = values if in_order else tuple([values[number] for number in order])
-            numbers = _numbers(what, sums)
-            known = found.get(ordered)
-            found[ordered] = numbers if known is None else list(map(add, known, numbers))
-        by = self._by
-        return [Row(dict(zip(by, key, strict=True)), *numbers) for key, numbers in found.items()]
-
-
-_NUMBERS = (
-    *_sums.SUMS,
-    *("errors", "abandoned", "known", "estimated_usage", "unpriced", "unpriced_tokens"),
-    *("unknown", "silent", "partial", "estimated", "estimated_cost"),
-)
-"""The fields of a row behind its key, in their order."""
-
-
-def _numbers(what: Facts, sums: Sequence[int]) -> Sequence[int]:
-    """The values of `_NUMBERS` of calls of which these facts are true."""
-    calls = sums[_CALLS]
-    failed, abandoned, priced, known, estimated_usage, estimated = what
-    unpriced, unknown = priced == "unpriced", priced is None
-    return (
-        *sums,
-        calls if failed else 0,
-        calls if abandoned else 0,
-        calls if known else 0,
-        calls if estimated_usage else 0,
-        calls if unpriced else 0,
-        sums[_INPUT] + sums[_OUTPUT] if unpriced else 0,
-        calls if unknown else 0,
-        calls if unknown and not known and not failed else 0,
-        calls if priced == "partial" else 0,
-        calls if estimated else 0,
-        sums[_COST] if estimated else 0,
-    )
+            rows.append(Row(dict(zip(by, ordered, strict=True)), *sums))
+        return rows
