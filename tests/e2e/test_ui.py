@@ -5,90 +5,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.commands import TRACE, family, priced, put, run
+from tests.commands import TRACE, put, run
 from tests.records import call
 
 pytest.importorskip("starlette")
 pytest.importorskip("jinja2")
 pytest.importorskip("uvicorn")
 
-from starlette.testclient import TestClient
+from tests.dashboard import HOSTILE, ORIGIN, PAGES, TOKEN, Page, client, fill, today
 
 from tollbook.ledger import Store, open_store
 from tollbook.pricing import Cost
-from tollbook.usage import Usage
-from tollbook.web import Refused, make_app, serve
-
-TOKEN = "a-token-of-the-tests"
-UNPRICED = Cost(status="unpriced")
-HOST = "127.0.0.1:8642"
-ORIGIN = f"http://{HOST}"
-PAGES = ("/", "/breakdown", "/traces", "/sessions", "/prices", "/budgets", "/health")
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}\x1b[31m\u202e&amp;"
+from tollbook.web import Refused, serve
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "ledger.db") as opened:
         yield opened
-
-
-def client(store: Store, *, knows: bool = True, **options: Any) -> TestClient:
-    """A browser; one that knows the token has opened the address with it."""
-    app = make_app(store, token=TOKEN, hosts=[HOST], **options)
-    browser = TestClient(app, base_url=ORIGIN, raise_server_exceptions=True)
-    if knows:
-        browser.get("/", params={"token": TOKEN})
-    return browser
-
-
-def today(**changes: Any) -> Any:
-    return call(**({"start": time.time_ns() - 60_000_000_000} | changes))
-
-
-def fill(store: Store) -> None:
-    """Calls of a minute ago: priced, without a price, estimated, charged, failed, given up, and an agent's trace."""
-    now = time.time_ns() - 60_000_000_000
-    records = [
-        priced("gpt-4o", 2_500_000_000, start=now, attribution={"feature": "search", "session": "s-1"}),
-        priced("tiny", 1, start=now + 1, attribution={"feature": "chat", "session": "s-2"}),
-        call(
-            response_model="house-model",
-            provider="ours",
-            cost=Cost(status="unpriced"),
-            usage=Usage({"input": 7}),
-            start=now + 2,
-        ),
-        today(usage=Usage({"input": 9}, source="estimated", method="bytes/4", band=0.3)),
-        today(usage=None, cost=None),
-        today(status="abandoned", usage=None, cost=None),
-        today(usage=Usage({"input": 9}, charge=50), cost=Cost(total=50, listed=30)),
-        call(status="timeout", error="APITimeoutError", usage=None, cost=None, start=now + 3),
-    ]
-    for number, each in enumerate(family()):
-        each.start = now + 10 + number
-        records.append(each)
-    put(store.path, *records)
-
-
-class Page(HTMLParser):
-    """What tests look at in a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def links(self) -> list[str]:
-        return [attrs["href"] or "" for tag, attrs in self.tags if tag == "a" and attrs.get("href")]
 
 
 # ---- pages ---------------------------------------------------------------------------------------------------
@@ -98,7 +35,7 @@ class Page(HTMLParser):
 def test_an_empty_ledger_has_every_page_and_nothing_is_made(store: Store, path: str) -> None:
     answer = client(store).get(path)
     assert answer.status_code == 200
-    if path in ("/", "/breakdown", "/traces", "/sessions"):
+    if path.startswith(("/breakdown", "/traces", "/sessions")) or path == "/":
         assert "tollbook.autolog()" in answer.text, "it says what to do"
 
 
@@ -195,14 +132,30 @@ def test_pages_of_traces_show_each_trace_once(store: Store) -> None:
         ),
     )
     browser = client(store)
-    for where, expected in (("", 70), ("model=m1", 70), ("trace=" + f"{5:032x}", 1)):
+    questions = (("", 70), ("?where=model=m1", 70), ("?where=trace=" + f"{5:032x}", 1), ("?sort=cost", 70))
+    for question, expected in questions:
         found: list[str] = []
-        path = "/traces" + (f"?where={where}" if where else "")
+        path = f"/traces{question}"
         while path:
             links = Page(browser.get(path).text).links()
-            found += [link.partition("?")[0] for link in links if link.startswith("/traces/")]
+            found += dict.fromkeys(link.partition("?")[0] for link in links if link.startswith("/traces/"))
             path = next((link for link in links if "after=" in link), "")
         assert len(found) == len(set(found)) == expected
+
+
+def test_the_dearest_traces_come_first_and_show_what_of_them_fits(store: Store) -> None:
+    put(
+        store.path,
+        today(trace_id="1" * 32, name="cheap", cost=Cost(total=10**12)),
+        today(trace_id="2" * 32, name="dear", cost=Cost(total=7 * 10**12)),
+        today(trace_id="2" * 32, name="more", response_model="other", cost=Cost(total=2 * 10**12)),
+    )
+    text = client(store).get("/traces?sort=cost").text
+    assert text.index(">$9.00<") < text.index(">$1.00<")
+    text = client(store).get("/traces?sort=cost&where=model%3Dother").text
+    assert text.index(">$2.00<") < text.index(">$9.00<"), "what fits, and then the whole trace"
+    assert client(store).get("/traces?sort=size").status_code == 400
+    assert client(store).get("/traces?after=nonsense").status_code == 400
 
 
 def test_a_ledger_that_cannot_be_read_is_a_page(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_bars_are_as_high_as_what_they_stand_for(days: dict[int, list[Decimal]])
         sums.whole[name] = sum(values, Decimal(0))
     chart = stacked(
         sums, [(name, 0, 1) for name in names], list("abc"), 9, {},
-        said=str, named=str, bar_link=lambda *_: "", key_link=str,
+        said=str, marked=str, named=str, bar_link=lambda *_: "", key_link=str,
     )  # fmt: skip
     top, _ = ceiling(max(sums.whole.values()))
     assert top >= max(sums.whole.values())

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tollbook.ledger import StoreError
-from tollbook.web import _overview, _settings, _traces
+from tollbook.web import _breakdown, _overview, _settings, _traces
 from tollbook.web._desk import Desk
 from tollbook.web._door import Door, bare, form
 from tollbook.web._view import View, read
@@ -27,7 +27,9 @@ Page = Callable[[Desk, View, dict[str, str]], Response]
 
 PAGES: dict[str, Page] = {
     "/": _overview.overview,
-    "/breakdown": _overview.breakdown,
+    "/breakdown": _breakdown.breakdown,
+    "/breakdown/savings": _breakdown.savings,
+    "/breakdown/what-if": _breakdown.what_would_be,
     "/traces": _traces.traces,
     "/sessions": _traces.sessions,
     "/prices": _settings.prices,

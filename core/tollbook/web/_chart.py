@@ -105,6 +105,7 @@ def stacked(
     words: Mapping[Key, str],
     *,
     said: Callable[[Decimal], str],
+    marked: Callable[[Decimal], str],
     named: Callable[[Key], str],
     bar_link: Callable[[int, int], str],
     key_link: Callable[[Key], str],
@@ -118,6 +119,7 @@ def stacked(
         many: How many values there are.
         words: What values come to, where that is no plain sum of what is drawn.
         said: An amount in words.
+        marked: An amount at the axis.
         named: A value in words.
         bar_link: The address of a bar, by its start and end.
         key_link: The address of a series.
@@ -142,7 +144,7 @@ def stacked(
         )
         for n, (name, start, end) in enumerate(periods)
     ]
-    ticks = [(round(HEIGHT - HEIGHT * n / steps, 2), said(top * n / steps) if n else "0") for n in range(steps + 1)]
+    ticks = [(round(HEIGHT - HEIGHT * n / steps, 2), marked(top * n / steps) if n else "0") for n in range(steps + 1)]
     whole = [sum(found, Decimal(0)) for found in zip(*values.values(), strict=True)] or [Decimal(0)] * len(names)
     legend = [(n, named(key), words.get(key) or said(whole[n]), key_link(key)) for n, key in enumerate(keys)]
     if many > len(keys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from tollbook import __version__
-from tollbook._money import plain, show
+from tollbook._money import plain, show, to_usd
 from tollbook.cli._price_lists import Listed, select
 from tollbook.cli._text import clean
 from tollbook.cli._words import cost, counted, nameless, share, tokens
@@ -32,6 +33,7 @@ PAGES = (
     ("/health", "Health"),
 )
 
+_HASH = re.compile(r" [0-9a-f]{12}\b")
 _PATIENCE = 2.0
 """Seconds for which what was drained is new enough."""
 
@@ -114,8 +116,16 @@ def period_of(view: View) -> Span:
 
 
 def brief(usd: Decimal | None) -> str:
-    """Money at a glance: cents from a dollar on, and below as many decimals as keep it from looking like nothing."""
-    return show(usd) if usd is None or abs(usd) < 1 else show(usd.quantize(Decimal("0.01")))
+    """Money at a glance: cents from a dollar on, and below three digits, which keeps it from looking like nothing."""
+    if not usd:
+        return show(usd)
+    places = 2 if abs(usd) >= 1 else min(2 - usd.adjusted(), 12)
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.{places}f}"
+
+
+def signed(usd: Decimal) -> str:
+    """A difference at a glance."""
+    return f"{'+' if usd > 0 else ''}{brief(usd)}"
 
 
 def cost_of(row: ReportRow) -> str:
@@ -167,6 +177,21 @@ def when(nanoseconds: int | None, place: tzinfo | None, *, seconds: bool = True)
     return f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
 
 
+def tokens_of(row: ReportRow, number: int) -> str:
+    """A number of tokens at a glance, marked where an estimate is in it, or that nothing is known, which is not 0."""
+    return tokens(row, number).replace(f"{number:,}", compact(number))
+
+
+def plainly(source: str) -> str:
+    """Where a price is from, without the hashes that only its own page needs."""
+    return _HASH.sub("", source)
+
+
+def headed(dimension: str) -> str:
+    """A dimension as the heading of a column."""
+    return text(dimension) if "." in dimension else text(dimension).capitalize()
+
+
 def cached(row: ReportRow) -> str:
     """The share of what was sent that came from a cache."""
     if not row.known_calls:
@@ -188,7 +213,11 @@ def shown(rows: Sequence[ReportRow]) -> list[ReportRow]:
 _FILTERS: dict[str, Any] = {
     "clean": text,
     "money": brief,
+    "signed": signed,
+    "headed": headed,
+    "plainly": plainly,
     "exact": plain,
+    "usd": to_usd,
     "whole": "{:,}".format,
     "compact": compact,
     "percent": percent,
@@ -196,7 +225,7 @@ _FILTERS: dict[str, Any] = {
 }
 _WORDS: dict[str, Any] = {
     "cost": cost_of,
-    "tokens": tokens,
+    "tokens": tokens_of,
     "share": share,
     "named": named,
     "change": change,

@@ -1,4 +1,4 @@
-"""Overview and Breakdown: what was spent, over time and by one or two dimensions."""
+"""The overview: what was spent, over time and by one dimension."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def said(amount: Decimal, metric: str) -> str:
     return brief(amount) if metric == "cost" else compact(amount)
 
 
+def marked(amount: Decimal, metric: str) -> str:
+    """An amount at an axis."""
+    return f"${compact(amount)}" if metric == "cost" and amount >= 10_000 else said(amount, metric)
+
+
 def asked(desk: Desk, view: View, span: Span, by: Iterable[str], **more: Any) -> Report:
     """A report of the view's calls, by other dimensions."""
     where = {**view.conditions(), **more.pop("where", {})}
@@ -47,7 +52,7 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
     limit = min(int(more["rows"]), _MOST) if more.get("rows", "").isdigit() else _ROWS
     main = asked(desk, view, span, (view.by,), top=max(limit, 1))
     if not main.total.calls:
-        return _nothing(desk, "/", "Overview", view, span)
+        return nothing(desk, "/", "Overview", view, span)
     before = None
     if span.before is not None:
         before = asked(desk, view, span, (view.by,), since=span.before[0], until=span.before[1])
@@ -63,7 +68,7 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
         before=None if before is None else before.total,
         was={} if before is None else {row.key: row for row in before.rows},
         before_span=_words_of(span, view),
-        notes=[*_unusual(desk, view, span), *_notes(main, view)],
+        notes=[*_unusual(desk, view, span), *noted(main, view)],
         month=None
         if span.until is not None
         else forecast(desk.store, timezone=view.zone or None, where=view.conditions()),
@@ -87,7 +92,9 @@ def _words_of(span: Span, view: View) -> str:
     """What a change is against."""
     if span.before is None:
         return ""
-    return "before" if view.since or view.until else f"{span.label.lower()} before".replace("last ", "")
+    known = {"today": "same hours of yesterday", "month": "same length of time before", "last-month": "month before it"}
+    same = f"{span.label.lower()} before".replace("last ", "")
+    return "same length of time before" if view.since or view.until else known.get(view.period, same)
 
 
 def _chart(desk: Desk, view: View, span: Span, main: Report, series: str) -> Chart | None:
@@ -115,7 +122,8 @@ def _chart(desk: Desk, view: View, span: Span, main: Report, series: str) -> Cha
         keys,
         many,
         words,
-        said=lambda amount: said(amount, view.metric),
+        said=partial(said, metric=view.metric),
+        marked=partial(marked, metric=view.metric),
         named=lambda key: named(series, key),
         bar_link=lambda start, end: (
             replace(view, by="model" if view.by in TIMES else view.by).between(start, end).link("/")
@@ -152,7 +160,7 @@ _NOTED: dict[str, dict[str, tuple[str | None, ...]]] = {
 """By what notes begin with: which calls they are about."""
 
 
-def _notes(main: Report, view: View) -> list[tuple[str, str, str]]:
+def noted(main: Report, view: View) -> list[tuple[str, str, str]]:
     """(Kind, text, address of the calls it is about) of what the total leaves out."""
     found: list[tuple[str, str, str]] = []
     for text, _ in notes(main):
@@ -167,77 +175,19 @@ def _unusual(desk: Desk, view: View, span: Span) -> list[tuple[str, str, str]]:
     if span.until is not None or span.grain not in ("day", "week"):
         return []
     found: list[tuple[str, str, str]] = []
-    for each in unusual(desk.store, by=(), timezone=view.zone or None, where=view.conditions())[:_UNUSUAL]:
+    for each in unusual(desk.store, timezone=view.zone or None, where=view.conditions())[:_UNUSUAL]:
         start = moment(each.day, span.place)
         if span.since is None or start >= span.since:
             _, _, end = next(periods("day", start, start + _LONG_DAY, _zone(view)))
             text = f"unusual: {spoken(each.day)} cost {brief(each.cost_usd)}, usually {brief(each.usual_usd)}"
+            if each.movers:
+                moved = each.movers[0]
+                sign = "+" if moved.difference_usd > 0 else ""
+                text += f"; {named(moved.dimension, moved.value)} {sign}{brief(moved.difference_usd)}"
             found.append(("unusual", text, view.between(start, end).link("/")))
     return found
 
 
-def _nothing(desk: Desk, path: str, title: str, view: View, span: Span) -> Response:
+def nothing(desk: Desk, path: str, title: str, view: View, span: Span) -> Response:
     """What to do where there is nothing to show."""
     return desk.page("nothing", path, view, span=span, title=title, empty=desk.is_empty())
-
-
-# ---- two dimensions ------------------------------------------------------------------------------------------
-
-
-_LINES, _COLUMNS = 15, 7
-
-
-def breakdown(desk: Desk, view: View, _: dict[str, str]) -> Response:
-    """What two dimensions come to together: a row for each value of one, a column for each of the other."""
-    span = period_of(view)
-    if view.by == view.then:
-        view = replace(view, then="model" if view.by != "model" else "feature")
-    down = asked(desk, view, span, (view.by,), top=_LINES)
-    if not down.total.calls:
-        return _nothing(desk, "/breakdown", "Breakdown", view, span)
-    across = asked(desk, view, span, (view.then,), top=_COLUMNS)
-    keys = [[row.key[0] for row in shown(each.rows)] for each in (down, across)]
-    chosen = {name: found for name, found in zip((view.by, view.then), keys, strict=True) if name not in TIMES}
-    inside = asked(desk, view, span, (view.by, view.then), where=chosen)
-    cells = {row.key: row for row in inside.rows}
-    most = max((value_of(cells[key], view.metric) for key in cells), default=Decimal(0))
-
-    def heat(row: ReportRow | None) -> int:
-        value = Decimal(0) if row is None else value_of(row, view.metric)
-        return 0 if not value or not most else min(6, 1 + int(value / most * 6))
-
-    def amount(row: ReportRow) -> str:
-        return cost_of(row) if view.metric == "cost" else said(value_of(row, view.metric), view.metric)
-
-    def rest(row: ReportRow) -> Decimal:
-        """What of a row is in none of the columns."""
-        inner = sum(
-            (value_of(cells[k], view.metric) for k in ((row.key[0], c) for c in keys[1]) if k in cells), Decimal(0)
-        )
-        return value_of(row, view.metric) - inner
-
-    return desk.page(
-        "breakdown",
-        "/breakdown",
-        view,
-        span=span,
-        title="Breakdown",
-        down=down,
-        across=across,
-        lines=shown(down.rows),
-        columns=shown(across.rows),
-        others=[next((row for row in each.rows if row.others), None) for each in (down, across)],
-        cells=cells,
-        heat=heat,
-        rest=rest,
-        amount=amount,
-        said=partial(said, metric=view.metric),
-        cell_view=partial(_cell_view, view),
-        notes=_notes(down, view),
-    )
-
-
-def _cell_view(view: View, a: str | None, b: str | None) -> View:
-    """The calls of one cell; what is of a time is not chosen by it."""
-    chosen = {name: value for name, value in ((view.by, a), (view.then, b)) if name not in TIMES}
-    return view.chosen(chosen)

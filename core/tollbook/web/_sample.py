@@ -142,7 +142,9 @@ def _call(
     cut = not failed and dice.random() < 0.02
     usage = cost = None
     if not failed:
-        usage = Usage({"input": sent - cached, "input_cache_read": cached, "output": made})
+        # Claude's caches are paid for when they are written, and every fourth call comes when the last is gone.
+        held = "input_cache_write_5m" if provider == "anthropic" and dice.random() < 0.25 else "input_cache_read"
+        usage = Usage({"input": sent - cached, held: cached, "output": made})
         if cut:
             usage = Usage(usage.quantities, estimated=("output",), method="bytes/4", band=0.25)
         cost = cost_of(usage, provider, name, at, None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from tollbook.cli import _explain
 from tollbook.cli._trace import cost_of, duration, tokens_of, tree
-from tollbook.ledger._dimensions import TIMES, of_booking, of_series
-from tollbook.ledger._rows import derived, fields_of
+from tollbook.ledger._dimensions import TIMES
+from tollbook.ledger._traces import Order
 from tollbook.spans import Record, Trace, TraceSpan
 from tollbook.spans._trace import billed
 from tollbook.web._desk import Desk, period_of, shown
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from tollbook.cli._explain import Explained
 
 _TRACES = 30
-_CHUNK, _LOOKED_AT = 200, 6000
-"""Spans that are read at once, and for one page."""
+ORDERS = get_args(Order)
 _SESSIONS = 50
 _VISIBLE = 0.8
 """Percent of the width that a span gets at least."""
@@ -39,98 +38,34 @@ class Line(NamedTuple):
     root: TraceSpan
     models: list[str]
     failed: int
+    estimated: bool
+    """Whether an estimate is in its cost."""
 
 
 def traces(desk: Desk, view: View, more: dict[str, str]) -> Response:
-    """The traces with calls that are asked for, the latest first."""
+    """The traces with calls that are asked for, the latest or the dearest first."""
     span = period_of(view)
-    until, skip = _cursor(more.get("after", ""), span.until)
-    found, following = _page(desk, view, span.since, span.until, until, skip)
+    order, after = more.get("sort", ORDERS[0]), more.get("after")
+    where = view.conditions()
+    if wrong := set(where) & set(TIMES):
+        raise Wrong(f"where={min(wrong)}=...: a time is chosen by the period")
+    if order not in ORDERS:
+        raise Wrong(f"sort={order}: expected one of {', '.join(ORDERS)}")
+    found = desk.store.traces(span.since, span.until, where, order=cast("Order", order), limit=_TRACES + 1, after=after)
     return desk.page(
         "traces",
         "/traces",
         view,
         span=span,
         title="Traces",
-        lines=[_line(trace) for trace in found],
-        following=following,
-        first="after" not in more,
+        lines=[(each, _line(Trace(desk.store.trace(each.trace_id)))) for each in found[:_TRACES]],
+        following=found[_TRACES - 1].cursor if len(found) > _TRACES else "",
+        first=after is None,
+        order=order,
+        extra={} if order == ORDERS[0] else {"sort": order},
         empty=not found and desk.is_empty(),
         duration=duration,
     )
-
-
-def _cursor(text: str, until: int | None) -> tuple[int | None, int]:
-    """Where a page begins: before this start, but for so many spans of the one nanosecond before it."""
-    if not text:
-        return until, 0
-    start, _, skip = text.partition(".")
-    if not (start.isdigit() and skip.isdigit() and len(start) < 20 and len(skip) < 7):
-        raise Wrong(f"after={text}: follow the link at the end of a page")
-    return int(start) + 1, int(skip)
-
-
-def _page(
-    desk: Desk, view: View, since: int | None, end: int | None, until: int | None, skip: int
-) -> tuple[list[Trace], str]:
-    """Traces, each at the place of its latest span that fits, and where the next page begins; empty: nowhere.
-
-    So no page repeats a trace of another one, however their spans lie between each other.
-    """
-    where = view.conditions()
-    _refuse_times(where)
-    found: list[Trace] = []
-    seen: set[str] = set()
-    looked, begin = 0, until
-    while looked < _LOOKED_AT:
-        chunk = desk.store.spans(since, begin, where, limit=_CHUNK, offset=skip)
-        for record in chunk:
-            looked += 1
-            # All that lie in the nanosecond of this one and came before it are left out next time.
-            skip = skip + 1 if begin is not None and record.start == begin - 1 else 1
-            begin = record.start + 1
-            if record.trace_id in seen:
-                continue
-            seen.add(record.trace_id)
-            records = desk.store.trace(record.trace_id)
-            if _is_last(record, records, where, end):
-                found.append(Trace(records))
-            if len(found) == _TRACES:
-                return found, f"{begin - 1}.{skip}"
-        if len(chunk) < _CHUNK:
-            return found, ""
-    return found, "" if begin is None else f"{begin - 1}.{skip}"
-
-
-def _is_last(
-    record: Record, records: Sequence[Record], where: Mapping[str, Sequence[str | None]], end: int | None
-) -> bool:
-    """Whether none of the trace's `records`, which are in the ledger's order, comes later and fits."""
-    place = next((n for n, each in enumerate(records) if each.span_id == record.span_id), 0)
-    return not any((end is None or each.start < end) and _fits(each, where) for each in records[place + 1 :])
-
-
-def _fits(record: Record, where: Mapping[str, Sequence[str | None]]) -> bool:
-    return all(_value(record, name) in wanted for name, wanted in where.items())
-
-
-def _value(record: Record, name: str) -> str | None:
-    """The value of a record in a dimension, as reports have it."""
-    if (of := of_series(name)) is not None:
-        return of((*fields_of(record), *derived(record.usage, record.cost, record.context)))
-    if name == "trace":
-        return record.trace_id
-    if name == "name":
-        return record.name
-    if (booked := of_booking(name)) is not None:
-        return (record.attribution or {}).get(booked)
-    value = (record.attributes or {}).get(name.removeprefix("attribute."))
-    return None if value is None else str(value)
-
-
-def _refuse_times(where: Mapping[str, object]) -> None:
-    if wrong := set(where) & set(TIMES):
-        raise Wrong(f"where={min(wrong)}=...: a time is chosen by the period")
 
 
 def _line(trace: Trace) -> Line:
@@ -140,7 +75,11 @@ def _line(trace: Trace) -> Line:
     start = spans[0].start_time_ns
     models = dict.fromkeys(each.model_name for each in spans if each.record.bills and each.model_name)
     failed = sum(each.status in ("error", "timeout") for each in spans)
-    return Line(trace, start, max(each.end_time_ns for each in spans) - start, root, list(models)[:3], failed)
+    counting = billed([each.record for each in spans])
+    estimated = any(each.cost is not None and each.cost.status == "estimated" for each in counting)
+    return Line(
+        trace, start, max(each.end_time_ns for each in spans) - start, root, list(models)[:3], failed, estimated
+    )
 
 
 # ---- one trace -----------------------------------------------------------------------------------------------
