@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 VARIABLE = "TOLLBOOK_STORE"
@@ -20,9 +21,7 @@ def store_path(url: str | Path | None = None) -> Path:
     """
     named = url if url is not None else os.environ.get(VARIABLE) or None
     if named is None:
-        from platformdirs import user_data_path
-
-        return user_data_path("tollbook", appauthor=False) / "ledger.db"
+        return _data_directory() / "ledger.db"
     text = str(named)
     scheme, separator, rest = text.partition("://")
     if separator:
@@ -35,6 +34,17 @@ def store_path(url: str | Path | None = None) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a directory: name a file in it, such as {path / 'ledger.db'}")
     return path
+
+
+def _data_directory() -> Path:
+    """The user's directory for our data, as platformdirs has it, which takes longer to load than most commands run."""
+    if sys.platform == "linux" and "ANDROID_DATA" not in os.environ:
+        found = Path(os.environ.get("XDG_DATA_HOME") or f"{os.environ.get('HOME', '')}/.local/share", "tollbook")
+        if found.is_absolute() and os.environ.get("HOME"):
+            return found
+    from platformdirs import user_data_path
+
+    return user_data_path("tollbook", appauthor=False)
 
 
 def spool_directory(store: Path) -> Path:

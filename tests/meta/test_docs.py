@@ -236,7 +236,10 @@ def test_every_command_and_option_is_in_the_docs() -> None:
     reports = "report daily weekly monthly session forecast whatif top tail statusline"
     pages |= dict.fromkeys(reports.split(), "reports.md")
     reading = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
         assert f"`tollbook {name}" in reading
         text = reading + (ROOT / "docs" / pages.get(name, "reading.md")).read_text(encoding="utf-8")
         below = command.commands if isinstance(command, click.Group) else {}

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -218,6 +220,21 @@ def _unpriced(path: Path) -> None:
 def test_a_status_line_never_fails(ledger: Path, make: Callable[[Path], None], expected: str) -> None:
     make(ledger)
     assert said("statusline") == f"{expected}\n"
+
+
+def test_a_status_line_loads_what_it_needs_and_nothing_else(ledger: Path) -> None:
+    """A prompt asks for it once a second."""
+    _session(ledger)
+    start = "import sys; from tollbook.cli._start import start; start(); "
+    loaded = f"{start}print(*{{'click', 'msgspec', 'logging', 'platformdirs', 'genai_prices'}} & set(sys.modules))"
+    for options in ([], ["--store", str(ledger)]):
+        done = subprocess.run(
+            [sys.executable, "-c", loaded, "statusline", *options],
+            capture_output=True, text=True, check=True, env={"TOLLBOOK_STORE": str(ledger), "TZ": "UTC"},
+        )  # fmt: skip
+        assert done.stdout == "today $2.00 | month $2.00 | session $2.00\n\n", done.stderr
+    help_ = [sys.executable, "-c", start, "statusline", "--help"]
+    assert "Usage" in subprocess.run(help_, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_status_line_loads_no_prices_and_writes_nothing(ledger: Path) -> None:

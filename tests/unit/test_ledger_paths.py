@@ -68,3 +68,19 @@ def test_directories_are_private_and_existing_ones_are_left_alone(tmp_path: Path
     mode = (tmp_path / "open").stat().st_mode
     make_private(tmp_path / "open")
     assert (tmp_path / "open").stat().st_mode == mode
+
+
+@pytest.mark.parametrize("given", [None, "", " ", "/data", "data", "~/data", "/data/"])
+@pytest.mark.parametrize("home", ["/home/ada", ""])
+def test_the_users_directory_is_the_one_that_other_programs_take(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, home: str
+) -> None:
+    from platformdirs import user_data_path
+
+    monkeypatch.delenv("TOLLBOOK_STORE", raising=False)
+    monkeypatch.setenv("HOME", home)
+    if given is None:
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_DATA_HOME", given)
+    assert store_path() == user_data_path("tollbook", appauthor=False) / "ledger.db"

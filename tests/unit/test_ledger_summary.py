@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.records import HOUR, START, call
 
-from tollbook.ledger import Row, Spool, Store, _batch, _sums
-from tollbook.ledger._periods import periods
+from tollbook.ledger import Row, Spool, Store, _batch, _rollups, _sums
+from tollbook.ledger._glance import Spent, glance
+from tollbook.ledger._periods import periods, window_of
 from tollbook.pricing import Cost
 from tollbook.usage import Part, Usage
 
@@ -362,3 +363,62 @@ def test_more_series_than_are_kept_in_memory(store: Store, monkeypatch: pytest.M
     monkeypatch.setattr(_batch, "_CACHED", 2)
     put(store, *[call(provider=str(n % 5)) for n in range(20)])
     assert table(store.summary(["provider"]), "calls") == {(str(n),): (4,) for n in range(5)}
+
+
+# ---- at a glance ---------------------------------------------------------------------------------------------
+
+_calls = st.tuples(
+    st.integers(-200, 5),  # quarters of an hour from now
+    st.sampled_from(["exact", "exact", "partial", "unpriced", None]),
+    st.sampled_from([None, "s", "t"]),
+    st.sampled_from([True, True, False]),  # bills
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(calls=st.lists(_calls, min_size=1, max_size=10), zone=st.sampled_from(ZONES), fold=st.booleans())
+def test_a_glance_says_what_a_summary_does(
+    calls: list[tuple[int, str | None, str | None, bool]], zone: str, fold: bool
+) -> None:
+    """Where hours and days begin apart, too, and whether or not sums wait to be put together."""
+    now = at("2025-10-26T12:07:00+00:00")
+
+    def cost(priced: str | None, n: int) -> Cost | None:
+        return Cost(status="unpriced") if priced == "unpriced" else priced and Cost(total=10**7 + n, status=priced)  # type: ignore[arg-type, return-value]
+
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        if fold:
+            patched.setattr(_rollups, "FOLD", 1)
+        store = Store(Path(directory) / "ledger.db")
+        put(
+            store,
+            *[
+                call(
+                    start=now + quarters * HOUR // 4,
+                    cost=cost(priced, n),
+                    attribution=session and {"session": session, "feature": "f"},
+                    bills=bills,
+                )
+                for n, (quarters, priced, session, bills) in enumerate(calls)
+            ],
+        )
+        with glance(store.path) as ledger:
+            assert ledger is not None
+            for start in (window_of("day", now, zone)[0], window_of("month", now, zone)[0]):
+                assert _said(ledger.since(start)) == _summed(store, since=start)
+            for session in ("s", "t", "nobody"):
+                assert _said(ledger.session(session)) == _summed(store, where={"session": session})
+            last = ledger.last()
+            if last is not None:
+                assert last[1] == next(session for *_, session, bills in reversed(calls) if bills)
+                assert _said(ledger.trace(last[0]))[0] == _summed(store, where={"trace": last[0].hex()})[0]
+        store.close()
+
+
+def _said(spent: Spent) -> tuple[int, bool]:
+    return spent.cost or 0, spent.missing
+
+
+def _summed(store: Store, **question: Any) -> tuple[int, bool]:
+    (row,) = store.summary(**question) or [Row({})]
+    return row.total_cost, bool(row.unpriced or row.partial)

@@ -52,11 +52,30 @@ def open_ledger(store: str | None) -> Store:
 
     opened = open_store(store)
     try:
-        opened.drain()
+        if not _is_drained(opened):
+            opened.drain()
     except StoreError as error:
         opened.last_trace_id()  # can it be read, at least?
         click.echo(f"Warning: what was recorded last is missing here: {clean(str(error))}", err=True)
     return opened
+
+
+def _is_drained(store: Store) -> bool:
+    """Whether there is nothing to bring in, and nothing to upgrade: then what writes need not be loaded."""
+    from tollbook.ledger import StoreError
+
+    try:
+        if next(store.spool.iterdir(), None) is not None:
+            return False
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    try:
+        store.last_trace_id()
+    except StoreError:
+        return False
+    return True
 
 
 def say_json(data: Any) -> None:

@@ -188,40 +188,7 @@ def statusline(*, store: str | None) -> None:
     Example:
       tollbook statusline
     """  # noqa: D301 - click wants the character
+    from tollbook.cli._status import status
     from tollbook.cli._text import say
-    from tollbook.ledger import StoreError, open_store
 
-    try:
-        text = status(open_store(store))
-    except (StoreError, ValueError):
-        text = "tollbook: no ledger that can be read"
-    say(text)
-
-
-def status(store: Store) -> str:
-    """Today, this month, and the last session if calls are booked to one, else the last trace."""
-    from tollbook._money import show, to_usd
-    from tollbook.ledger._newest import newest
-    from tollbook.ledger._periods import window_of
-
-    def spent(since: int | None = None, **where: str) -> str:
-        rows = store.summary(since=since, where=where)
-        missing = any(row.unpriced or row.partial for row in rows)
-        if missing and all(row.calls == row.unpriced + row.unknown for row in rows):
-            return "unpriced"
-        return show(to_usd(sum(row.total_cost for row in rows))) + ("+" if missing else "")
-
-    now = time.time_ns()
-    _, last = newest(store, None, 1)
-    if not last:
-        return "tollbook: no calls yet"
-    parts = [f"today {spent(window_of('day', now)[0])}", f"month {spent(window_of('month', now)[0])}"]
-    if session := (last[0].attribution or {}).get("session"):
-        parts.append(f"session {spent(session=session)}")
-    else:
-        costs = [None if each.cost is None else each.cost.total for each in store.trace(last[0].trace_id) if each.bills]
-        known = [cost for cost in costs if cost is not None]
-        parts.append(
-            f"last trace {show(to_usd(sum(known)) if known else None)}{'+' if known != costs and known else ''}"
-        )
-    return " | ".join(parts)
+    say(status(store))

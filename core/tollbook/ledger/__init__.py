@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tollbook._lazy import lazily
-from tollbook.ledger._errors import StoreError
-from tollbook.ledger._ledger import Ledger
-from tollbook.ledger._spool import Spool
-from tollbook.ledger._store import Store, open_store
 
 if TYPE_CHECKING:
+    from tollbook.ledger._errors import StoreError
     from tollbook.ledger._health import Health
+    from tollbook.ledger._ledger import Ledger
     from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of
     from tollbook.ledger._repriced import PastCost, Repricing
+    from tollbook.ledger._spool import Spool
+    from tollbook.ledger._store import Store, open_store
     from tollbook.ledger._summary import Row
     from tollbook.ledger._traces import TraceSum
 
@@ -43,12 +43,16 @@ __all__ = [
 ]
 
 
-# What only answers questions is loaded when somebody asks: a program that records need not pay for it.
+# A program that records need not pay for what only answers questions, nor a prompt for what records.
 __getattr__ = lazily(
     __name__,
+    _errors="StoreError",
     _health="Health",
+    _ledger="Ledger",
     _limits="EACH Alert Limit Refusal State Want amount_of holder_of",
     _repriced="PastCost Repricing",
+    _spool="Spool",
+    _store="Store open_store",
     _summary="Row",
     _traces="TraceSum",
 )

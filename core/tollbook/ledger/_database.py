@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import time
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "lustre", "glusterfs"})
 """File systems on which SQLite can't lock."""
-
-log = logging.getLogger("tollbook")
 
 
 @contextlib.contextmanager
@@ -192,6 +189,8 @@ def set_aside(path: Path) -> Path:
     Raises:
         OSError: It can't be renamed.
     """
+    import logging
+
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.corrupt-{stamp}")
     number = 1
@@ -201,7 +200,7 @@ def set_aside(path: Path) -> Path:
     for suffix in ("-shm", "-wal", ""):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    log.warning(
+    logging.getLogger("tollbook").warning(
         "tollbook's ledger was damaged: it is kept as %s (`sqlite3 FILE .recover` may read it), and a new one is begun",
         aside,
     )
