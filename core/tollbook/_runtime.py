@@ -291,6 +291,8 @@ def store() -> Store:
     if _warming is not None and not _loaded:
         _warming.join(5.0)
     ledger = start()
+    for settle in _sink.unsaid:
+        settle()
     ledger.store.drain()
     return ledger.store
 

@@ -3,7 +3,11 @@
 # ruff: noqa: ARG002 - the arguments of a callback are LangChain's
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Mapping, Sequence
+from inspect import currentframe
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +15,17 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 
 from tollbook import _guard
 from tollbook.spans import Run, Runs, current, safe_name
+from tollbook.spans._work import Work
 from tollbook_integrations import _langchain_facts as facts
 
 Json = dict[str, Any]
 
 runs = Runs()
 """All open runs of this process: whichever handler hears of one first opens it, and all others pass it over."""
+
+atexit.register(runs.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=runs.forget)
 
 
 class LangChainRun(Run):
@@ -181,6 +190,18 @@ class CallbackHandler(BaseCallbackHandler):
         if run is not None:
             run.request = asked
 
+    # -- on the way --------------------------------------------------------------------------------------------------
+
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **more: Any) -> None:
+        """Note that a piece of the answer has come."""
+        if (run := runs.get(run_id.int)) is not None:
+            run.answering = True
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **more: Any) -> None:
+        """Note that an event of the answer has come, in the third protocol."""
+        if (run := runs.get(run_id.int)) is not None:
+            run.answering = True
+
     # -- ends --------------------------------------------------------------------------------------------------------
 
     @_guard.guarded
@@ -261,6 +282,9 @@ def _open(
     """The new run, as the current span; None if another handler has opened it."""
     if runs.get(run_id.int) is not None:
         return None
+    found = current.get()
+    if isinstance(found, LangChainRun) and found.work is not None and found.gone is not None and found.work.over():
+        found.gone()
     within = None if parent_run_id is None else runs.get(parent_run_id.int)
     given = facts.booked_to(metadata, tags)
     if isinstance(within, LangChainRun) and tags and any(tag.startswith("graph:step:") for tag in tags):
@@ -281,9 +305,24 @@ def _open(
     if kind == "chain" and run.name.endswith("AgentExecutor"):
         run.record.kind = "agent"
     # LangChain does not tell of a model call that is cancelled, but lets go of its id. The number stands for it here.
+    run.enter(_work() if kind == "llm" else None)
     runs.add(run_id.int, run, held=run_id)
-    run.enter()
     return run
+
+
+_WHOLE = frozenset({"generate", "agenerate"})
+"""Methods of a model that return when its run has ended; others are streams, which the program reads meanwhile."""
+
+
+def _work() -> Work | None:
+    """The method of the model that is running here, and has called its callbacks."""
+    frame: FrameType | None = currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_BETWEEN):
+        frame = frame.f_back
+    return None if frame is None else Work(frame, whole=frame.f_code.co_name in _WHOLE)
+
+
+_BETWEEN = ("tollbook", "langchain_core.callbacks")
 
 
 def _is_graph(run: LangChainRun) -> None:

@@ -65,6 +65,6 @@ class Model(Run):
         super().end(error)
         self.event = self.instance = None
 
-    def _bill(self) -> None:
+    def _bill(self, error: BaseException | None) -> None:
         if self.asked:
-            super()._bill()
+            super()._bill(error)

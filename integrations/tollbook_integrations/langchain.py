@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from tollbook import _patch
 from tollbook._instrument import Settings
 
 if TYPE_CHECKING:
+    from tollbook.spans import Run
     from tollbook_integrations._langchain_budget import BudgetMiddleware
     from tollbook_integrations._langchain_handler import CallbackHandler
 
@@ -48,6 +50,7 @@ class _LangChain:
     def __init__(self) -> None:
         self.on = False
         self.handler: CallbackHandler | None = None
+        self.find: Callable[[int], Run | None]
         self._waiting = False
         self._states: dict[str, str] = {}
 
@@ -84,8 +87,9 @@ class _LangChain:
         if not self.on:
             return
         if self.handler is None:
-            from tollbook_integrations._langchain_handler import CallbackHandler
+            from tollbook_integrations._langchain_handler import CallbackHandler, runs
 
+            self.find = runs.get
             handler = self.handler = CallbackHandler()
             # The default of a context variable holds in all contexts and threads.
             everywhere: ContextVar[Any] = ContextVar("tollbook_langchain", default=handler)
@@ -95,7 +99,7 @@ class _LangChain:
         self._states[_HOOKS] = "on"
 
     def _quiet(self, manager: ModuleType) -> None:
-        """Spare runs that only we listen to the events of each token, which we do not need."""
+        """Spare runs that only we listen to the events of each token, of which the first says all that we need."""
         if self.on:
             plain, asynchronous = (getattr(manager, kind) for kind in _RUNS)
             _patch.replace(plain, "on_llm_new_token", _skip)
@@ -110,21 +114,26 @@ class _LangChain:
             self._states[_EMBEDDINGS] = "on"
 
 
-def _alone(run: Any) -> bool:
+def _heard(run: Any) -> bool:
+    """Whether only we listen, so that all that there is to do for a token is done now."""
     handlers = run.handlers
-    return len(handlers) == 1 and handlers[0] is integration.handler
+    if len(handlers) != 1 or handlers[0] is not integration.handler:
+        return False
+    if (ours := integration.find(run.run_id.int)) is not None:
+        ours.answering = True
+    return True
 
 
 def _skip(original: Any) -> Any:
     def on_llm_new_token(run: Any, *args: Any, **kwargs: Any) -> Any:
-        return None if _alone(run) else original(run, *args, **kwargs)
+        return None if _heard(run) else original(run, *args, **kwargs)
 
     return on_llm_new_token
 
 
 def _askip(original: Any) -> Any:
     async def on_llm_new_token(run: Any, *args: Any, **kwargs: Any) -> Any:
-        return None if _alone(run) else await original(run, *args, **kwargs)
+        return None if _heard(run) else await original(run, *args, **kwargs)
 
     return on_llm_new_token
 

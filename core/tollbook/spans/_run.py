@@ -18,18 +18,20 @@ import hashlib
 import sys
 import weakref
 from asyncio.exceptions import CancelledError
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from tollbook import _guard, tokens, usage
-from tollbook.spans import _attribution, _joins
+from tollbook.spans import _attribution, _joins, _sink
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import Claim, Parent, current, innermost, opened
 from tollbook.spans._span import Span, begun
+from tollbook.spans._status import status_of
 
 if TYPE_CHECKING:
     from tollbook.spans._call import Call
+    from tollbook.spans._work import Work
     from tollbook.usage import Usage
 
 Json = dict[str, Any]
@@ -58,10 +60,13 @@ class Run(Span):
         "_late",
         "_raw",
         "_response_id",
+        "answering",
         "cached",
         "characters",
+        "gone",
         "held",
         "request",
+        "work",
     )
 
     def __init__(
@@ -105,6 +110,13 @@ class Run(Span):
         self.request: Json | None = None
         """What was asked, held only while the run is open, and read only if its usage must be estimated."""
         self.held: object = None
+        self.work: Work | None = None
+        """Where the framework is at work on it, if that is known."""
+        self.answering = False
+        """Whether a piece of the answer has come. The paid call that it is of has begun then: those that begin later
+        are not its own, but the program's, which reads a stream; unless the framework is at work where they begin."""
+        self.gone: Callable[[], object] | None = None
+        """Ends it as cancelled, if it has not ended."""
         self.characters = 0
         """Text that was answered, by its length only."""
         self._ended = False
@@ -124,8 +136,12 @@ class Run(Span):
     @property
     def closed(self) -> bool:
         """Whether it has ended, or has all the paid calls that it is: others that are made here are not its own."""
-        inside = self._inside
-        return self._ended or (inside is not None and inside.calls >= inside.room)
+        inside, work = self._inside, self.work
+        if self._ended or inside is None or inside.calls >= inside.room:
+            return self._ended or inside is not None
+        if self.answering:
+            return work is None or not work.here()
+        return work is not None and work.away()
 
     @property
     def claimed(self) -> bool:
@@ -142,8 +158,13 @@ class Run(Span):
         self.lent = _attribution.clean(given, self.lent)
         self.record.attribution = _attribution.of_call(self.own, self.lent)
 
-    def enter(self) -> None:
-        """Make it the current span here, until it ends or another one is entered."""
+    def enter(self, work: Work | None = None) -> None:
+        """Make it the current span here, until it ends or another one is entered.
+
+        Args:
+            work: Where the framework is at work on it, if that is known.
+        """
+        self.work = work
         self._before = innermost()
         current.set(self)
 
@@ -190,7 +211,7 @@ class Run(Span):
             if self.cached:
                 record.flags += ("cache_hit",)
             elif record.usage is None and record.cost is None and not (self.claimed or self._metered_elsewhere()):
-                self._bill()
+                self._bill(error)
         self.request = None
         super().end(error)
 
@@ -234,13 +255,16 @@ class Run(Span):
         first = not self._ended
         self._ended = self.watched = True
         self.leave()
-        self._before = None
+        self._before = self.gone = None
+        if self.work is not None:
+            self.work.leave()
+            self.work = None
         return first
 
     def _metered_elsewhere(self) -> bool:
         return self._response_id is not None and _joins.run_ended(self._response_id, self.record.start, time_ns())
 
-    def _bill(self) -> None:
+    def _bill(self, error: BaseException | None) -> None:
         """Book the usage that was reported, else an estimate; what is not known stays so, and the call counts."""
         record = self.record
         record.bills = True
@@ -251,10 +275,12 @@ class Run(Span):
             convention, raw = self._raw
             if not defer(record, convention, raw) and (found := usage.read(convention, raw)) is not None:
                 price(record, found, convention, raw)
-        else:
+        elif (used := self.estimated()) is not None:
             record.flags += ("no_usage_reported",)
-            if (used := self.estimated()) is not None:
-                price(record, used, "", None)
+            price(record, used, "", None)
+        else:
+            cut = error is not None and status_of(error) != "error"
+            record.flags += ("may_be_billed" if cut else "no_usage_reported",)
 
 
 def _parent(within: Run | None) -> Parent | None:
@@ -277,6 +303,9 @@ class Runs:
     def __init__(self, most: int = 10_000) -> None:
         self._open: dict[Hashable, Run] = {}
         self._most = most
+        self.get: Callable[[Hashable], Run | None] = self._open.get
+        """The open run of a key; the dictionary's own method, since it is asked for every token of a stream."""
+        _sink.unsaid.append(self.settle)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -291,6 +320,9 @@ class Runs:
                 is gone and the run is still open, the run was cancelled, and the framework told nobody.
         """
         self._open[key] = run
+        run.gone = functools.partial(self._lost, key)
+        if run.work is not None:
+            run.work.watch(run.gone)
         if held is not None:
             run.held = weakref.ref(held, lambda _: self._let_go(key))
         while len(self._open) > self._most:
@@ -309,15 +341,18 @@ class Runs:
 
     def _lost(self, key: Hashable) -> None:
         if (run := self._open.pop(key, None)) is not None:
+            run.request = None  # it may not have got so far as to be paid for
             _guard.guarded(run.end)(CancelledError())
-
-    def get(self, key: Hashable) -> Run | None:
-        """The open run of `key`."""
-        return self._open.get(key)
 
     def pop(self, key: Hashable) -> Run | None:
         """The open run of `key`, no longer kept."""
         return self._open.pop(key, None)
+
+    def settle(self) -> None:
+        """End what was cancelled without a word of it."""
+        for run in list(self._open.values()):
+            if run.work is not None and run.gone is not None and run.work.over():
+                run.gone()
 
     def end(self) -> None:
         """End all that are open, as abandoned: the program exits, or the framework is left alone."""

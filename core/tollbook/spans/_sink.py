@@ -40,6 +40,9 @@ sink: Sink = first
 observer: Sink | None = None
 """Gets each record before the sink does; None where nobody counts what is spent."""
 
+unsaid: list[Callable[[], object]] = []
+"""Called before the ledger is read, to write what has ended without a word of it."""
+
 last_trace_id: str | None = None
 """The trace of the record written last by this process."""
 
