@@ -149,8 +149,8 @@ class Rolled:
             "rollup_new n CROSS JOIN booked b ON b.booking = n.booking "
             f"AND b.dimension = {self._dimension} WHERE {self._filter.sql()}{self._picked}"
         )
-        rows = list(self._select("hour", table))
-        self._tell(rows, {hour: _containing(hour, cells) for hour in {row[0] for row in rows}}, sums)
+        rows, blocks = list(self._select("hour", table)), _blocks(cells)
+        self._tell(rows, {hour: _containing(hour, blocks) for hour in {row[0] for row in rows}}, sums)
 
     def _tell(self, rows: Iterable[Found], of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
         """Add rows to the numbers of what they are booked to, and take them from those of calls booked to nothing."""
@@ -255,11 +255,9 @@ def _within(block: str, cell: Cell) -> str:
     return f"{block} >= {cell.first} AND {block} < {cell.last}"
 
 
-def _containing(hour: int, cells: Mapping[Cell, Targets]) -> Targets:
+def _containing(hour: int, blocks: Mapping[int, Mapping[int, Targets]]) -> Targets:
     """The periods that the hour counts in."""
     found: Targets = {}
-    for cell, targets in cells.items():
-        if cell.size == EVER or cell.first <= hour // cell.size < cell.last:
-            for period, sign in targets.items():
-                found[period] = found.get(period, 0) + sign
+    for size, of in blocks.items():
+        found = _merged(found, of.get(0 if size == EVER else hour // size, {}))
     return {period: sign for period, sign in found.items() if sign}

@@ -301,6 +301,25 @@ class Store:
         with self.reading() as database:
             return [] if database is None else Summary(database, by, where).rows(since, until, zone)
 
+    def summaries(
+        self, by: Sequence[str], periods: Sequence[tuple[int, int]], *, where: Where | None = None
+    ) -> list[list[Row]]:
+        """What `summary` says of each of several periods, which takes little longer than one of them.
+
+        Args:
+            by: Dimensions, none of them of time.
+            periods: Start and end (not included) of each, in Unix nanoseconds; they may overlap.
+            where: As in `summary`.
+
+        Raises:
+            ValueError: No such dimension.
+            StoreError: The ledger can't be read.
+        """
+        from tollbook.ledger._summary import Summary
+
+        with self.reading() as database:
+            return [[] for _ in periods] if database is None else Summary(database, by, where).each(periods)
+
     def card(self, card_id: str) -> dict[str, Any] | None:
         """The rate card with this id, as it was recorded; None if it is not known.
 

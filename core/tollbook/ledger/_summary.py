@@ -146,6 +146,7 @@ class Summary:
         """The dimensions of attribution that are asked for, in the order of `_of_spans`; None: it is none of these."""
         self._bookings = Bookings(database)
         self._sums = Sums()
+        self._told: dict[int, tuple[bool, ...]] = {}
 
     def rows(self, since: int | None, until: int | None, zone: str | None) -> list[Row]:
         """The sums for each key, by time if that was asked for, then the dearest first."""
@@ -158,7 +159,17 @@ class Summary:
             names.append(name)
             pieces.append((start, end))
         self._read(pieces, edges)
-        return self._to_rows(names)
+        return [row for _, row in self._to_rows(names)]
+
+    def each(self, pieces: Sequence[tuple[int, int]]) -> list[list[Row]]:
+        """The sums for each key in each piece of time, from a start to an end that is not included."""
+        found: list[list[Row]] = [[] for _ in pieces]
+        edges = self._edges()
+        if edges is not None:
+            self._read(pieces, edges)
+            for piece, row in self._to_rows([""] * len(pieces)):
+                found[piece].append(row)
+        return found
 
     def _edges(self) -> tuple[int, int] | None:
         """The first and the last start of all spans; None if there are none."""
@@ -256,11 +267,14 @@ class Summary:
             self._add(period, series, values, found, sign)
 
     def _add(self, period: int, series: int, values: Values, calls: Sequence[_sums.Call], sign: int) -> None:
-        found = numbers(told(self._filter.series[series]), _sums.sums(calls))
+        true = self._told.get(series)
+        if true is None:
+            true = self._told[series] = told(self._filter.series[series])
+        found = numbers(true, _sums.sums(calls))
         self._sums.add((period, self._kinds.of_series[series], values), found, sign)
 
-    def _to_rows(self, periods_: Sequence[str]) -> list[Row]:
-        # By time, then the dearest first.
+    def _to_rows(self, periods_: Sequence[str]) -> list[tuple[int, Row]]:
+        """Rows with the number of their period, by which they are sorted; then the dearest first."""
         found = [
             (period, -sums[_COST], -sums[_INPUT] - sums[_OUTPUT], -sums[_CALLS], kind, booked, sums)
             for (period, kind, booked), sums in self._sums.found.items()
@@ -270,9 +284,9 @@ class Summary:
         order = [self._names.index(name) for name in self._by]
         in_order = order == list(range(len(order)))
         kinds, by = self._kinds.kinds, self._by
-        rows: list[Row] = []
+        rows: list[tuple[int, Row]] = []
         for period, _, _, _, kind, booked, sums in found:
             values = (periods_[period], *kinds[kind], *booked) if self._time else (*kinds[kind], *booked)
             ordered = values if in_order else tuple([values[number] for number in order])
-            rows.append(Row(dict(zip(by, ordered, strict=True)), *sums))
+            rows.append((period, Row(dict(zip(by, ordered, strict=True)), *sums)))
         return rows

@@ -135,6 +135,7 @@ def unusual(
     names = tuple(by)
     history = whole_days(store, exact(now or datetime.now(UTC)), days + 7 * WEEKS, zone_name, where)
     found: list[UnusualDay] = []
+    compared: list[tuple[Day, list[Day]]] = []
     for place in range(max(len(history) - days, 0), len(history)):
         before = [history[n] for n in range(place - 7 * WEEKS, place, 7) if n >= 0]
         if len(before) < LEAST:
@@ -145,31 +146,41 @@ def unusual(
         spread = max(distance, usual // _FLOOR_SHARE, _FLOOR)
         score = 0.6745 * (day.cost - usual) / spread
         if abs(score) >= SCORE:
-            moved = _movers(store, day, before, names, where, zone_name)
-            found.append(UnusualDay(day.date, day.cost, usual, spread, len(before), score, moved))
+            found.append(UnusualDay(day.date, day.cost, usual, spread, len(before), score, []))
+            compared.append((day, before))
+    for each, moved in zip(found, _movers(store, compared, names, where), strict=True):
+        each.movers.extend(moved)
     return found[::-1]
 
 
 def _movers(
-    store: Store, day: Day, before: list[Day], names: tuple[str, ...], where: Where | None, zone_name: str | None
-) -> list[Mover]:
-    up = 1 if day.cost >= median(each.cost for each in before) else -1
-    found: list[Mover] = []
-    for name in names:
-
-        def costs(of: Day, name: str = name) -> dict[str | None, int]:
-            rows = store.summary([name], since=of.start, until=of.end, where=where, zone=zone_name)
-            return {row.key[name]: row.total_cost for row in rows}
-
-        here, there = costs(day), [costs(each) for each in before]
-        values = set(here).union(*there)
-        movers = [
-            Mover(name, value, here.get(value, 0), round(median(each.get(value, 0) for each in there)))
-            for value in values
-        ]
-        most = max(movers, key=lambda mover: (up * (mover.cost - mover.usual), mover.value or ""), default=None)
-        # Where nothing is attributed, that says nothing.
-        if most is not None and up * (most.cost - most.usual) > 0 and (most.value is not None or len(values) > 1):
-            found.append(most)
-    found.sort(key=lambda mover: (-abs(mover.cost - mover.usual), names.index(mover.dimension)))
+    store: Store, compared: list[tuple[Day, list[Day]]], names: tuple[str, ...], where: Where | None
+) -> list[list[Mover]]:
+    """What moved on each of these days, against the days that it is compared with."""
+    found: list[list[Mover]] = [[] for _ in compared]
+    periods = list(dict.fromkeys((each.start, each.end) for day, before in compared for each in (day, *before)))
+    for name in names if periods else ():
+        sums = store.summaries([name], periods, where=where)
+        costs = {
+            period: {row.key[name]: row.total_cost for row in rows} for period, rows in zip(periods, sums, strict=True)
+        }
+        for movers, (day, before) in zip(found, compared, strict=True):
+            up = 1 if day.cost >= median(each.cost for each in before) else -1
+            most = _most(name, up, costs[day.start, day.end], [costs[each.start, each.end] for each in before])
+            if most is not None:
+                movers.append(most)
+    for movers in found:
+        movers.sort(key=lambda mover: (-abs(mover.cost - mover.usual), names.index(mover.dimension)))
     return found
+
+
+def _most(name: str, up: int, here: dict[str | None, int], there: list[dict[str | None, int]]) -> Mover | None:
+    """What of the dimension moved most in the day's direction; None: nothing did, or nothing is attributed."""
+    values = set(here).union(*there)
+    movers = [
+        Mover(name, value, here.get(value, 0), round(median(each.get(value, 0) for each in there))) for value in values
+    ]
+    most = max(movers, key=lambda mover: (up * (mover.cost - mover.usual), mover.value or ""), default=None)
+    if most is None or up * (most.cost - most.usual) <= 0 or (most.value is None and len(values) == 1):
+        return None
+    return most
