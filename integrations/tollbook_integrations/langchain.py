@@ -30,6 +30,7 @@ __all__ = ["BudgetMiddleware", "CallbackHandler", "integration"]
 _HOOKS = "langchain_core.tracers.context"
 _MANAGER = "langchain_core.callbacks.manager"
 _EMBEDDINGS = "langchain_core.embeddings.embeddings"
+_TEXT = "langchain_core.language_models.llms"
 _RUNS = ("CallbackManagerForLLMRun", "AsyncCallbackManagerForLLMRun")
 
 
@@ -59,7 +60,8 @@ class _LangChain:
         self.on = True
         if self.handler is not None:
             self.handler.on = True
-        for module, hook in ((_HOOKS, self._register), (_MANAGER, self._quiet), (_EMBEDDINGS, self._embed)):
+        places = ((_HOOKS, self._register), (_MANAGER, self._quiet), (_EMBEDDINGS, self._embed), (_TEXT, self._ask))
+        for module, hook in places:
             if module in sys.modules or not self._waiting:
                 _patch.when_imported(module, hook)
         self._waiting = True
@@ -72,6 +74,8 @@ class _LangChain:
         if (manager := sys.modules.get(_MANAGER)) is not None:
             for kind in _RUNS:
                 _patch.undo(getattr(manager, kind), "on_llm_new_token")
+        if (text := sys.modules.get(_TEXT)) is not None:
+            _patch.undo(text.BaseLLM, "_agenerate_helper")
         if _EMBEDDINGS in sys.modules:
             from tollbook_integrations import _langchain_embeddings
 
@@ -112,6 +116,13 @@ class _LangChain:
 
             _langchain_embeddings.install(embeddings.Embeddings)
             self._states[_EMBEDDINGS] = "on"
+
+    def _ask(self, text: ModuleType) -> None:
+        if self.on:
+            from tollbook_integrations import _langchain_text
+
+            _langchain_text.install(text.BaseLLM)
+            self._states[_TEXT] = "on"
 
 
 def _heard(run: Any) -> bool:

@@ -411,14 +411,24 @@ async def test_events_of_the_second_protocol(wire, autolog):
     assert autolog.one().integration == "openai"
 
 
-def test_a_text_model_is_booked(wire, autolog):
+@pytest.mark.parametrize("metering", ["autolog", "both", "twice"])
+async def test_a_text_model_is_booked(metering, wire, books, tmp_path):
+    """Once per request, be it for one prompt or two; asynchronously, LangChain begins runs in tasks of their own."""
     from langchain_openai import OpenAI
 
+    config = begin(metering, tmp_path)
+    tollbook.autolog(store=tmp_path / "books.db")
     with wire.play(langchains.parting(load("openai-completions").exchanges)) as play:
         options = {"base_url": play.url("api.openai.com", "/v1"), "api_key": "x", "max_retries": 0, "cache": False}
         model = OpenAI(model="gpt-3.5-turbo-instruct", **options)
-        model.invoke(ASK)
-    assert autolog.one().operation == "text_completion"
+        model.invoke(ASK, config)
+        await model.ainvoke(ASK, config)
+        model.generate([ASK, ASK], callbacks=config["callbacks"] or None)
+        await model.agenerate([ASK, ASK], callbacks=config["callbacks"] or None)
+        requests = len(play.requests)
+    assert requests == len(books.bills()) == 4
+    assert {(record.operation, record.integration) for record in books.bills()} == {("text_completion", "openai")}
+    assert [books.parents(record) for record in books.bills()] == [["OpenAI"]] * 4
 
 
 def test_switched_off_nothing_is_recorded_and_on_again_it_is(autolog, tmp_path):

@@ -128,10 +128,11 @@ class Run(Span):
         if kind in _MODEL_KINDS:
             embeds = kind == "embedding"
             record.operation = operation or ("embeddings" if embeds else "chat")
-            shared = None if beside is None else beside._inside
-            self._inside = shared or Claim(self.claim, embeds=embeds, room=_ALL if embeds else calls)
+            self._inside = Claim(self.claim, embeds=embeds, room=_ALL if embeds else calls)
             self.claim, self.watched = self._inside, True
             _joins.on = True
+            if beside is not None:
+                self.share(beside)
 
     @property
     def closed(self) -> bool:
@@ -152,6 +153,11 @@ class Run(Span):
     def room(self) -> int:
         """How many paid calls it is, at most; 0 if it is no model call."""
         return 0 if self._inside is None else self._inside.room
+
+    def share(self, other: Run) -> None:
+        """Share the paid calls with `other`, a model call that was started with this one."""
+        if other._inside is not None:
+            self.claim = self._inside = other._inside
 
     def lend(self, given: Mapping[str, object]) -> None:
         """Book it, and what is opened inside from now on, to `given`, where the program says nothing else."""
