@@ -416,15 +416,15 @@ async def test_a_text_model_is_booked(metering, wire, books, tmp_path):
     """Once per request, be it for one prompt or two; asynchronously, LangChain begins runs in tasks of their own."""
     from langchain_openai import OpenAI
 
-    config = begin(metering, tmp_path)
+    callbacks = begin(metering, tmp_path)["callbacks"] or None
     tollbook.autolog(store=tmp_path / "books.db")
     with wire.play(langchains.parting(load("openai-completions").exchanges)) as play:
         options = {"base_url": play.url("api.openai.com", "/v1"), "api_key": "x", "max_retries": 0, "cache": False}
         model = OpenAI(model="gpt-3.5-turbo-instruct", **options)
-        model.invoke(ASK, config)
-        await model.ainvoke(ASK, config)
-        model.generate([ASK, ASK], callbacks=config["callbacks"] or None)
-        await model.agenerate([ASK, ASK], callbacks=config["callbacks"] or None)
+        model.invoke(ASK, {"callbacks": callbacks})
+        await model.ainvoke(ASK, {"callbacks": callbacks})
+        model.generate([ASK, ASK], callbacks=callbacks)
+        await model.agenerate([ASK, ASK], callbacks=callbacks)
         requests = len(play.requests)
     assert requests == len(books.bills()) == 4
     assert {(record.operation, record.integration) for record in books.bills()} == {("text_completion", "openai")}
