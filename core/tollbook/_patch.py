@@ -12,7 +12,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import CellType, ModuleType
+from types import CellType, CodeType, ModuleType
 from typing import Any
 
 import wrapt
@@ -24,6 +24,9 @@ MARK = "_self_tollbook"
 
 That a wrapper has it says nothing: `functools.wraps` copies the attributes of what it wraps, and wrapt shows them.
 """
+
+CO_VARKEYWORDS = 0x08
+"""As in `inspect`, which is long to import."""
 
 _lock = threading.RLock()
 
@@ -58,6 +61,18 @@ def _slot(owner: type, name: str) -> Any:
         if name in vars(base):
             return vars(base)[name]
     raise AttributeError(f"{owner.__name__} has no {name}")
+
+
+def takes(owner: type, name: str, arguments: tuple[str, ...]) -> bool:
+    """Whether `owner` has a method `name` that takes all of these by their names, as far as it says."""
+    try:
+        *_, original = _layers(_slot(owner, name))
+    except AttributeError:
+        return False
+    code: CodeType | None = getattr(original, "__code__", None)
+    if code is None or code.co_flags & CO_VARKEYWORDS:
+        return True
+    return set(arguments) <= set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def is_ours(function: Any) -> bool:

@@ -17,6 +17,7 @@ from tollbook.spans import _sink
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
+    from types import FrameType
     from typing import Any, Literal
 
     from tollbook.budgets import Budget, BudgetStatus, Source
@@ -145,6 +146,7 @@ def _open() -> Ledger:
 
         opened = _ledger = Ledger(_url)
         _sink.sink = opened.append
+        opened.after_drain.append(_drained)
         _write_cards()
     finally:
         _opening = False
@@ -228,10 +230,25 @@ def when_loaded(action: Callable[[], object]) -> None:
     """Do `action` now, or as soon as the ledger and the price list are loaded.
 
     For what the garbage collector starts: it runs anywhere, also in the midst of the import of a module that the action
-    needs, and would find that module half done.
+    needs, and would find that module half done. Then it waits for the next drain, or the next action.
     """
     _late.append(action)
-    if _loaded or _warming is None:
+    if (_loaded or _warming is None) and not _importing():
+        _catch_up()
+
+
+def _importing() -> bool:
+    """Whether an import is under way in this thread."""
+    frame: FrameType | None = sys._getframe()  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _drained(_: Ledger) -> None:
+    if _loaded:
         _catch_up()
 
 

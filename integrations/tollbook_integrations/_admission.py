@@ -9,8 +9,6 @@ from typing import Any
 from tollbook import _guard
 from tollbook.spans import Call, Stop, _gate
 
-Json = dict[str, Any]
-
 
 def admitted(call: Call) -> str | None:
     """The model that must be asked in place of the host's, or None; raises what a budget has for the host."""
@@ -44,8 +42,8 @@ def _stopped(call: Call, error: Exception) -> None:
 
 
 @_guard.guarded
-def asking(model: str, args: tuple[Any, ...], kwargs: Json) -> tuple[tuple[Any, ...], Json]:
-    """The arguments of a request that asks `model`; None if they can't be made."""
-    options = copy.copy(args[1] if len(args) > 1 else kwargs["options"])
-    options.json_data = {**options.json_data, "model": model}
-    return ((args[0], options, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": options})
+def asking(model: str, options: Any) -> Any:
+    """The options of a request that asks `model`; None if they can't be made."""
+    changed = copy.copy(options)
+    changed.json_data = {**options.json_data, "model": model}
+    return changed

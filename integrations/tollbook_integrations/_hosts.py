@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 EXACT = {
     "api.openai.com": "openai",
     "api.anthropic.com": "anthropic",
@@ -37,17 +35,6 @@ SUFFIX = (
 
 CHARGE_HEADER = "x-litellm-response-cost"
 """In which a gateway says what an answer cost, in US dollars."""
-
-
-class Origin(NamedTuple):
-    """Where a client sends its calls."""
-
-    url: object
-    provider: str
-    context: dict[str, str] | None
-    may_ask: bool
-    gateway: bool
-    """Whether it is no known provider's own host: then one that passes calls on, perhaps."""
 
 
 def provider_at(host: str) -> str:

@@ -99,8 +99,8 @@ def hide_unread(response: Any, data: Any) -> None:
 
 
 @_guard.guarded
-def link_unclaimed(kwargs: Json) -> None:
+def link_unclaimed(response: Any) -> None:
     """Keep from the host what only we asked for, though its response could not be followed."""
     call = pending.get()
     if call is not None and call.injected:
-        kwargs["response"].extensions.setdefault(KEY, call)
+        response.extensions.setdefault(KEY, call)

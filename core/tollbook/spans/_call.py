@@ -94,8 +94,8 @@ class Call:
         """
         record.start = started = time_ns()
         record.bills = True
-        # One number of the time and one of chance make both ids: `%` is the fastest way to hex digits.
-        digits = "%016x%016x" % (started, getrandbits(64))
+        # One number of the time and one of chance make both ids: this is the fastest way to hex digits.
+        digits = (started << 64 | getrandbits(64)).to_bytes(16, "big").hex()
         record.span_id = digits[16:]
         parent = current.get()
         if parent is not None and parent.watched:
