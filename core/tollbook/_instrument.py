@@ -161,7 +161,9 @@ def _leave() -> None:
 
 
 def _sweep() -> None:
+    from tollbook._runtime import catch_up
     from tollbook.spans import open_streams
 
+    catch_up()
     for call in list(open_streams.values()):
         call.end("ok" if call.complete else "abandoned")

@@ -146,7 +146,7 @@ def _open() -> Ledger:
 
         opened = _ledger = Ledger(_url)
         _sink.sink = opened.append
-        opened.after_drain.append(_drained)
+        opened.after_drain.append(lambda _: catch_up())
         _write_cards()
     finally:
         _opening = False
@@ -230,11 +230,10 @@ def when_loaded(action: Callable[[], object]) -> None:
     """Do `action` now, or as soon as the ledger and the price list are loaded.
 
     For what the garbage collector starts: it runs anywhere, also in the midst of the import of a module that the action
-    needs, and would find that module half done. Then it waits for the next drain, or the next action.
+    needs, and would find that module half done. Then it waits for the next drain, or the program's end.
     """
     _late.append(action)
-    if (_loaded or _warming is None) and not _importing():
-        _catch_up()
+    catch_up()
 
 
 def _importing() -> bool:
@@ -247,13 +246,9 @@ def _importing() -> bool:
     return False
 
 
-def _drained(_: Ledger) -> None:
-    if _loaded:
-        _catch_up()
-
-
-def _catch_up() -> None:
-    while _late:
+def catch_up() -> None:
+    """Do what is waiting for `when_loaded`, if it can be done here and now."""
+    while _late and (_loaded or _warming is None) and not _importing():
         try:
             action = _late.popleft()
         except IndexError:  # another thread was faster
@@ -261,11 +256,18 @@ def _catch_up() -> None:
         action()
 
 
+def _warmed(timeout: float) -> None:
+    """Wait for what is being loaded, and do what waits for it."""
+    if _warming is not None and not _loaded and _warming is not threading.current_thread():
+        _warming.join(timeout)
+    catch_up()
+
+
 def _load() -> None:
     global _loaded
     _load_all()
     _loaded = True
-    _catch_up()
+    catch_up()
 
 
 @_guard.guarded
@@ -305,8 +307,7 @@ def _write_card(card: Card) -> None:
 
 def store() -> Store:
     """The store of this process, with everything in it that has been recorded so far, by any process."""
-    if _warming is not None and not _loaded:
-        _warming.join(5.0)
+    _warmed(5.0)
     ledger = start()
     for settle in _sink.unsaid:
         settle()
@@ -325,6 +326,7 @@ def flush(timeout: float = 10.0) -> bool:
     Returns:
         Whether everything arrived in time.
     """
+    _warmed(min(timeout, 5.0))
     return start().flush(timeout)
 
 

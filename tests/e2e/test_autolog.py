@@ -7,6 +7,7 @@ import inspect
 import pickle
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -360,12 +361,40 @@ show([finding.text for finding in examine(None) if finding.area == "sdks" and fi
     )
     imported, states, findings = ran.shown
     assert imported.startswith(str(tmp_path))
+    assert states["SyncAPIClient.request"].startswith("failed")  # it takes other arguments
     assert states["SyncAPIClient._process_response"].startswith("failed")
     assert states["Stream.__stream__"].startswith("failed")
     # Packages on top of such an SDK may fail to import, which is another finding.
     (finding,) = (text for text in findings if not text.startswith("openai-agents"))
     assert "SyncAPIClient._process_response" in finding
     assert "can't meter" in ran.stderr
+
+
+def test_an_argument_that_a_later_sdk_may_add_is_passed_on(
+    wire: Wire, meter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    owner, base = openai._base_client.SyncAPIClient, openai._base_client.BaseClient
+    request, data = owner.request, base._process_response_data
+
+    def later_request(self: Any, cast_to: Any, options: Any, *, later: str, **kwargs: Any) -> Any:
+        seen.append(later)
+        return request(self, cast_to, options, **kwargs)
+
+    def later_data(self: Any, *, later: str = "", **kwargs: Any) -> Any:
+        seen.append(later)
+        return data(self, **kwargs)
+
+    monkeypatch.setattr(owner, "request", later_request)
+    monkeypatch.setattr(base, "_process_response_data", later_data)
+    meter.on()
+    with wire.play("openai-chat-plain") as play, openai_client(play, False) as client:
+        options = openai._models.FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=CHAT)
+        client.request(dict[str, Any], options, later="asked")
+        client._process_response_data(data=None, cast_to=dict, response=SimpleNamespace(extensions={}), later="read")
+    assert seen[0] == "asked"
+    assert seen[-1] == "read"
+    assert meter.one().usage.input_tokens == EXACT[0]
 
 
 @pytest.mark.parametrize("owner", [openai._streaming.AsyncStream, openai._streaming.Stream])

@@ -46,7 +46,7 @@ def shown(answer: Any) -> Any:
 async def logged() -> None:
     """Wait until litellm has told of its calls, which it does beside the program."""
     until = time.monotonic() + PATIENT
-    while integration._runs and time.monotonic() < until:  # noqa: ASYNC110 - litellm has no event for it
+    while integration.hooks.runs and time.monotonic() < until:  # noqa: ASYNC110 - litellm has no event for it
         await asyncio.sleep(0.01)
 
 

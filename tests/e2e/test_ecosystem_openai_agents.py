@@ -140,7 +140,7 @@ async def test_agents_tools_and_model_calls_are_one_tree(wire: Wire, meter: Any)
         assert (lent["agent"], lent["session"]) == ("counter", "talk 7")
         assert lent["user"] != "5", "by pseudonym"
     assert TASK not in str(_runtime.store().spans(limit=None))
-    assert len(openai_agents.integration._runs) == 0
+    assert len(openai_agents.integration.hooks.runs) == 0
 
 
 async def test_a_handoff_names_whom_it_goes_to(wire: Wire, meter: Any) -> None:
@@ -184,7 +184,7 @@ async def test_a_run_that_fails_is_one_bill_and_leaves_nothing_open(model: str, 
                 await Runner.run(counter(await MODELS[model][0](play, closing)), QUESTION)
     (record,) = meter.records()
     assert (record.status, record.error) == ("error", "NotFoundError")
-    assert len(openai_agents.integration._runs) == 0
+    assert len(openai_agents.integration.hooks.runs) == 0
     assert current.get() is None
 
 
@@ -201,7 +201,7 @@ async def test_a_stream_that_is_left_is_one_bill_and_leaves_nothing_open(wire: W
                 await result.run_loop_task
     (record,) = meter.records()
     assert record.status in {"cancelled", "abandoned"}
-    assert len(openai_agents.integration._runs) == 0
+    assert len(openai_agents.integration.hooks.runs) == 0
 
 
 async def test_many_runs_at_once_are_a_trace_each(wire: Wire, meter: Any) -> None:
@@ -215,7 +215,7 @@ async def test_many_runs_at_once_are_a_trace_each(wire: Wire, meter: Any) -> Non
 
 async def test_off_is_off_and_its_own_processors_stay(wire: Wire, meter: Any) -> None:
     def there() -> tuple[Any, ...]:
-        return openai_agents.integration._there(tracing) or ()
+        return openai_agents.integration.hooks.there(tracing) or ()
 
     before = there()
     meter.on()

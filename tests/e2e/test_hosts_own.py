@@ -464,8 +464,8 @@ def slowly(url):
     return opened(url)
 ledger.Ledger = slowly
 _runtime.warm = lambda: None
-import tollbook_integrations._stainless
-tollbook_integrations._stainless.warm = lambda: None
+import tollbook_integrations._route
+tollbook_integrations._route.warm = lambda: None
 tollbook.autolog()
 client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="x")
 body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
@@ -538,6 +538,39 @@ def calls() -> int:
 def resident() -> int:
     """Bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
+
+
+def test_a_stream_that_is_collected_in_the_midst_of_an_import_is_recorded_after_it(
+    wire: Wire, program: Any, tmp_path: Path
+) -> None:
+    """A module that is half imported can't estimate what was read, and ours are imported where they are needed."""
+    module = "import gc, __main__\n__main__.leave()\ngc.collect()\nhere = __main__.written()\n"
+    (tmp_path / "half_imported.py").write_text(module, encoding="utf-8")
+    with wire.play(STREAM.exchanges) as play:
+        ran = program(
+            """
+import gc, tollbook, openai
+from tollbook.spans import _sink
+gc.disable()
+tollbook.autolog()
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="x")
+body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+def leave():
+    stream = client.chat.completions.create(**body, stream=True)
+    next(stream)
+    tollbook.flush()
+    from tollbook._runtime import _warming
+    _warming.join()
+    stream.itself = stream
+def written():
+    return _sink.last_trace_id is not None
+import half_imported
+show([half_imported.here, sorted(record["status"] for record in records())])
+""",
+            play.url(),
+            PYTHONPATH=str(tmp_path),
+        )
+    assert ran.shown == [[False, ["abandoned"]]]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measured through /proc")
