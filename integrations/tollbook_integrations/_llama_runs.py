@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from inspect import currentframe
+from types import AsyncGeneratorType, FrameType, GeneratorType
+from typing import Any, cast
 
 from tollbook import tokens
-from tollbook.spans import Run
+from tollbook.spans import Run, innermost
 from tollbook.usage import Usage
 from tollbook_integrations._llama_index import Role, length, spoken
 
 Json = dict[str, Any]
 
 _ANY_NUMBER = 1 << 60
+_MANY = 4096
 
 
 class Part(Run):
@@ -68,3 +71,54 @@ class Model(Run):
     def _bill(self, error: BaseException | None) -> None:
         if self.asked:
             super()._bill(error)
+
+
+class Unread:
+    """The generators that spans have returned: what such a one calls, when it is read at last, is that span's doing."""
+
+    def __init__(self) -> None:
+        self._by_frame: dict[int, tuple[weakref.ref[Any], Run]] = {}
+
+    def add(self, result: Any, run: Run) -> None:
+        """Keep in mind that `run` has returned `result`, if that is a generator, or a response that holds one."""
+        given: Any = result
+        if _frame_of(given) is None:
+            given = getattr(result, "__dict__", {}).get("response_gen")
+        frame = _frame_of(given)
+        if frame is None:
+            return
+        key, known = id(frame), self._by_frame
+        if key in known and known[key][0]() is given:
+            return  # what is inside of `run` has returned it before
+        known[key] = weakref.ref(given, lambda gone: self._forget(key, gone)), run
+        while len(known) > _MANY:
+            known.pop(next(iter(known)), None)
+
+    def _forget(self, key: int, gone: weakref.ref[Any]) -> None:
+        if (found := self._by_frame.get(key)) is not None and found[0] is gone:
+            self._by_frame.pop(key, None)
+
+    def reader(self) -> Run | None:
+        """The span whose generator is running here, and has opened nothing yet that is still open; None if none is."""
+        frame = currentframe() if self._by_frame else None
+        while frame is not None:
+            generator, run = self._by_frame.get(id(frame), (None, None))
+            if generator is not None and run is not None and _frame_of(generator()) is frame:
+                return None if _inside(run) else run
+            frame = frame.f_back
+        return None
+
+
+def _frame_of(generator: Any) -> FrameType | None:
+    """The frame of a generator of either kind; None if it has come to its end, or is none."""
+    kind: type = generator.__class__
+    if kind is GeneratorType:
+        return cast("FrameType | None", generator.gi_frame)
+    return cast("FrameType | None", generator.ag_frame) if kind is AsyncGeneratorType else None
+
+
+def _inside(run: Run) -> bool:
+    found = innermost()
+    while found is not None and found is not run:
+        found = found.above
+    return found is run

@@ -31,7 +31,7 @@ from tollbook_integrations._llama_index import (
     response_id,
     role_of,
 )
-from tollbook_integrations._llama_runs import Model, Part
+from tollbook_integrations._llama_runs import Model, Part, Unread
 
 Json = dict[str, Any]
 
@@ -76,6 +76,7 @@ class LlamaIndex:
         self._runs = Runs()
         self._roles: dict[tuple[type, str], Role | None] = {}
         self._here = _Here()
+        self._unread = Unread()
         self._handlers: tuple[Any, Any] | None = None
         self._tags: Any = None
         self._actions: dict[str, Callable[[Any], None]] = {
@@ -201,6 +202,7 @@ class LlamaIndex:
             if parent_id is None or (here is not None and not here.closed)
             else self._runs.get(parent_id),
             "lent": self._lent(role, label, bound_args, instance),
+            "after": self._unread.reader(),
         }
         run: Run
         if role.kind in {"llm", "embedding"}:
@@ -209,7 +211,7 @@ class LlamaIndex:
         else:
             name = instance.metadata.name if role.kind == "tool" else role.name
             run = Part(name or role.name, role.kind, **more)
-        if isinstance(here, Part) and here.tidy:
+        if isinstance(here, Part) and here.tidy and more["after"] is None:
             here.adopt(run)  # a thread that an engine has left behind, to read its stream
         run.enter()
         self._runs.add(id_, run)
@@ -256,6 +258,7 @@ class LlamaIndex:
         self._runs.pop(id_)
         if isinstance(run, Part):
             run.tidy = current.get() is run
+            self._unread.add(result, run)
         run.end()
 
     def _dropped(self, id_: str, error: BaseException | None) -> None:

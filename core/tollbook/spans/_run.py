@@ -82,6 +82,7 @@ class Run(Span):
         lent: Mapping[str, object] | None = None,
         calls: int = 1,
         beside: Run | None = None,
+        after: Run | None = None,
     ) -> None:
         """Begin a run, which is not yet the current span.
 
@@ -98,8 +99,9 @@ class Run(Span):
             calls: How many paid calls a model call is, at most.
             beside: The model call that this one was started with, and shares its paid calls with (a batch of prompts,
                 of which the context knows the last only).
+            after: The run that has ended, and left this one to be done when its result is read.
         """
-        parent = beside.above if beside is not None else _parent(within)
+        parent = beside.above if beside is not None else after or _parent(within)
         record = begun(safe_name(name, kind), "llm" if kind in _MODEL_KINDS else kind, parent)
         super().__init__(record, parent)
         if lent:
