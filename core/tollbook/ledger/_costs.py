@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from tollbook.ledger import _rows
 from tollbook.ledger._dimensions import (
     TIMES,
+    Booked,
     Bookings,
     Filter,
     Where,
@@ -36,16 +38,9 @@ _STEP = 20_000
 """Calls between two reports of progress."""
 
 
-class _Total(msgspec.Struct, gc=False):
-    total: int | None = None
-
-
-class _Paid(msgspec.Struct, gc=False):
-    cost: _Total | None = None
-
-
-_decode_paid = msgspec.json.Decoder(_Paid).decode
-"""Only the cost, which is three times as fast as all of it."""
+_COST = "json_extract(rest, '$.cost.total')"
+_Call = tuple[Key, Any, int | None]
+"""Whose it is, which trace, run or session it is part of (None: that is not asked), and what it cost."""
 
 
 class Costs(msgspec.Struct):
@@ -95,65 +90,68 @@ class _Reading:
         self._database = database
         self._filter = Filter(where, series_values(database), database)
         self._bookings = Bookings(database)
-        self._per = per
         self._unit = of_span(per, database) if per != "call" else None
         self._by = by
-        self._time = next((name for name in by if name in TIMES), None)
+        self._parts = [self._part(name) for name in by if name not in TIMES]
+        self._time = next((place for place, name in enumerate(by) if name in TIMES), None)
         self._starts: list[int] = []
         self._names: list[str] = []
-        readers = {name: of_span(name, database) for name in by if name not in TIMES and of_series(name) is None}
-        # What is asked of attributions alone needs no more of a span than its cost.
-        names = [*readers, *self._filter_names(where)]
-        self._decode: Callable[[Any], Any] = _decode_paid if all(map(of_booking, names)) else _rows.decode_rest
-        self._parts = [self._part(name, readers.get(name)) for name in by]
-
-    def _filter_names(self, where: Where | None) -> list[str]:
-        return [name for name in (where or {}) if of_series(name) is None]
-
-    def _part(self, name: str, reader: Any) -> Callable[[int, int, bytes, Any, Any], str | None]:
-        if name in TIMES:
-            return lambda start, _, __, ___, ____: self._names[bisect_right(self._starts, start) - 1]
-        if reader is not None:
-            return lambda _, __, trace, rest, booked: reader(trace, rest, booked)
-        of = of_series(name)
-        assert of is not None
-        values = {number: of(key) for number, key in self._filter.series.items()}
-        return lambda _, series, __, ___, ____: values[series]
+        asked = [name for name in (*by, *(where or {})) if name not in TIMES and of_series(name) is None]
+        self._is_booked = bool(asked) or per == "session"
+        """Whether anything is asked of attributions."""
+        self._is_short = all(map(of_booking, asked))
+        """Whether nothing else is asked of spans, so that SQL can take the cost out of each."""
 
     def read(
         self, since: int | None, until: int | None, zone: str | None, progress: Progress | None, number: int
     ) -> Costs:
         first, last = self._edges(since, until)
         if self._time is not None:
-            for name, start, _ in periods(self._time, first, last, zone):
+            for name, start, _ in periods(self._by[self._time], first, last, zone):
                 self._names.append(name)
                 self._starts.append(start)
         booked, parameters = self._filter.bookings()
         query = (
-            "SELECT start, series, trace_id, rest, booking FROM span "
+            f"SELECT start, series, trace_id, booking, {_COST if self._is_short else 'rest'} FROM span "
             f"WHERE start >= ? AND start < ? AND bill = {_rows.BILL} AND {self._filter.sql()} AND {booked}"
         )
-        rows: dict[Key, dict[Any, int | None]] = {}
-        whole: dict[Any, int | None] = {}
-        for count, (start, series, trace, text, booking) in enumerate(
-            self._database.execute(query, (first, last, *parameters))
-        ):
-            if progress is not None and not count % _STEP:
-                progress(min(count, number), number)
-            rest, attribution = self._decode(text), self._bookings.of(booking)
-            if self._filter.spans and not self._filter.accepts(trace, rest, attribution):
-                continue
-            unit: Any = count if self._unit is None else self._unit(trace, rest, attribution)
-            if unit is None:
-                continue
-            amount = None if rest.cost is None else rest.cost.total
-            key = tuple([part(start, series, trace, rest, attribution) for part in self._parts])
-            for found in (rows.setdefault(key, {}), whole):
-                known = found.get(unit)
-                found[unit] = amount if known is None else known if amount is None else known + amount
-        if progress is not None:
-            progress(number, number)
-        return Costs({key: list(found.values()) for key, found in rows.items()}, list(whole.values()))
+        rows = _counted(self._database.execute(query, (first, last, *parameters)), progress, number)
+        calls = self._short(rows) if self._is_short else self._whole(rows)
+        return _each(calls) if self._unit is None else _together(calls)
+
+    def _short(self, rows: Iterator[Sequence[Any]]) -> Iterator[_Call]:
+        """The calls, of which no record is read."""
+        keys = {} if self._is_booked else {number: self._key(number, b"", None, {}) for number in self._filter.series}
+        for start, series, trace, booking, amount in rows:
+            booked = self._bookings.of(booking) if self._is_booked else {}
+            if not self._filter.spans or self._filter.accepts(trace, None, booked):
+                key = keys.get(series) or self._key(series, trace, None, booked)
+                unit = None if self._unit is None else self._unit(trace, None, booked)
+                yield key if self._time is None else self._timed(key, start), unit, amount
+
+    def _whole(self, rows: Iterator[Sequence[Any]]) -> Iterator[_Call]:
+        """The calls, each of which is looked at."""
+        for start, series, trace, booking, text in rows:
+            rest, booked = _rows.decode_rest(text), self._bookings.of(booking)
+            if not self._filter.spans or self._filter.accepts(trace, rest, booked):
+                key = self._key(series, trace, rest, booked)
+                unit = None if self._unit is None else self._unit(trace, rest, booked)
+                amount = None if rest.cost is None else rest.cost.total
+                yield key if self._time is None else self._timed(key, start), unit, amount
+
+    def _key(self, series: int, trace: bytes, rest: Any, booked: Booked) -> Key:
+        """The values in all dimensions but those of time."""
+        return tuple([part(series, trace, rest, booked) for part in self._parts])
+
+    def _part(self, name: str) -> Callable[[int, bytes, Any, Booked], str | None]:
+        if (of := of_series(name)) is not None:
+            values = {number: of(key) for number, key in self._filter.series.items()}
+            return lambda series, _, __, ___: values[series]
+        read = of_span(name, self._database)
+        return lambda _, trace, rest, booked: read(trace, rest, booked)
+
+    def _timed(self, key: Key, start: int) -> Key:
+        return (*key[: self._time], self._names[bisect_right(self._starts, start) - 1], *key[self._time :])
 
     def _edges(self, since: int | None, until: int | None) -> tuple[int, int]:
         query = "SELECT (SELECT min(start) FROM span), (SELECT max(start) FROM span)"
@@ -161,3 +159,39 @@ class _Reading:
         if first is None:
             return 0, 0
         return first if since is None else max(first, since), last + 1 if until is None else min(last + 1, until)
+
+
+def _counted(rows: Iterator[Sequence[Any]], progress: Progress | None, number: int) -> Iterator[Sequence[Any]]:
+    """The rows, with word of how many there were."""
+    if progress is None:
+        yield from rows
+        return
+    for count, row in enumerate(rows):
+        if not count % _STEP:
+            progress(min(count, number), number)
+        yield row
+    progress(number, number)
+
+
+def _each(calls: Iterator[_Call]) -> Costs:
+    """The costs of calls, each by itself."""
+    rows: dict[Key, list[int | None]] = {}
+    for key, _, amount in calls:
+        found = rows.get(key)
+        if found is None:
+            found = rows[key] = []
+        found.append(amount)
+    return Costs(rows, list(chain.from_iterable(rows.values())))
+
+
+def _together(calls: Iterator[_Call]) -> Costs:
+    """The costs of traces, runs or sessions; calls that are part of none are left out."""
+    rows: dict[Key, dict[Any, int | None]] = {}
+    whole: dict[Any, int | None] = {}
+    for key, unit, amount in calls:
+        if unit is None:
+            continue
+        for found in (rows.setdefault(key, {}), whole):
+            known = found.get(unit)
+            found[unit] = amount if known is None else known if amount is None else known + amount
+    return Costs({key: list(found.values()) for key, found in rows.items()}, list(whole.values()))
