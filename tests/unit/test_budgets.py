@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ from tollbook._money import PICO
 from tollbook.budgets import _alerts, budget_from, load_budgets, short
 from tollbook.cli import main
 from tollbook.ledger import EACH
+from tollbook.spans import Record
 
 
 @pytest.fixture(autouse=True)
@@ -151,19 +153,46 @@ def test_a_user_in_a_scope_is_kept_by_pseudonym() -> None:
 @pytest.mark.parametrize("texts", [[""], ["Hello"], ["Hello", "x" * 5000, "ä€" * 300]])
 def test_the_quick_bound_is_never_below_the_careful_one(limit: int | None, model: str, texts: list[str]) -> None:
     from tollbook._estimate import worst_case
-    from tollbook.budgets._worst import worst
+    from tollbook.budgets._worst import plain_worst, worst
 
     provider = "anthropic" if "claude" in model else "openai"
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text} for text in texts]}
     if limit is not None:
         body["max_tokens"] = limit
     careful = worst_case(provider, model, body)
-    quick = worst("usd", provider, model, body)
+    record = Record(trace_id="", span_id="", provider=provider, request_model=model, start=time.time_ns())
+    quick = plain_worst(record, body)
+    assert worst("usd", record, body) == quick
     if careful is None:
         assert quick is None
     else:
         assert quick is not None
         assert careful <= quick <= careful * 4
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": []},
+        {"n": 2},
+        {"system": [{"type": "text", "text": "x"}]},
+        {"max_tokens": True},
+        {"max_tokens": "50"},
+        {"messages": "Hello"},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]},
+        {"messages": [{"role": "user", "content": "x", "name": "y"}]},
+        {"messages": ["Hello"]},
+        {"messages": [{"role": "user", "text": "x"}]},
+        {"messages": [{"role": "user", "content": "x" * 200_000}]},
+    ],
+)
+def test_what_is_more_than_a_chat_of_texts_has_no_quick_bound(more: dict[str, Any]) -> None:
+    from tollbook.budgets._worst import plain_worst
+
+    record = Record(trace_id="", span_id="", provider="openai", request_model="gpt-4o", start=time.time_ns())
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}
+    assert plain_worst(record, body) is not None
+    assert plain_worst(record, {**body, **more}) is None
 
 
 # ---- told of -------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tollbook.budgets._budget import Budget
 from tollbook.budgets._cut import cut_at
 from tollbook.budgets._exceeded import BudgetExceeded
 from tollbook.budgets._local import LocalBudget, active
-from tollbook.budgets._worst import worst
+from tollbook.budgets._worst import plain_worst, worst
 from tollbook.ledger import Refusal, StoreError, Want, holder_of
 
 if TYPE_CHECKING:
@@ -67,16 +67,20 @@ class Keeper:
 
     def admit(self, call: Call, request: Request) -> str | None:
         """Another model to ask instead, or None; raises `BudgetExceeded` if the call must not be made."""
-        blocks = (*self.everywhere, *active.get())
-        if not self.budgets and (not blocks or _fits(call, blocks)):
+        blocks = active.get()
+        if self.everywhere:
+            blocks = (*self.everywhere, *blocks)
+        if not self.budgets and (not blocks or _fits(call, request, blocks)):
             return None
         return self._decide(call, request, blocks, PATIENCE)
 
     async def admit_async(self, call: Call, request: Request) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
-        blocks = (*self.everywhere, *active.get())
+        blocks = active.get()
+        if self.everywhere:
+            blocks = (*self.everywhere, *blocks)
         if not self.budgets:
-            return None if not blocks or _fits(call, blocks) else self._decide(call, request, blocks, PATIENCE)
+            return None if not blocks or _fits(call, request, blocks) else self._decide(call, request, blocks, PATIENCE)
         try:
             return self._decide(call, request, blocks, 0.0)
         except _Busy:
@@ -204,7 +208,7 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     if budget.ceiling is not None:
         return budget.ceiling
     record = call.record
-    found = worst(budget.limit.unit, record.provider, record.request_model, request)
+    found = worst(budget.limit.unit, record, request)
     if found is not None:
         return found
     if budget.on_unpriced == "allow":
@@ -217,15 +221,22 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     raise Refused(budget, _exceeded(budget, holder_of(budget.limit, record) or "", reason=reason))
 
 
-def _fits(call: Call, blocks: Sequence[LocalBudget]) -> bool:
-    """Whether the usual case applies, one block that takes the same for every call, and has room for this one."""
+def _fits(call: Call, request: Request, blocks: Sequence[LocalBudget]) -> bool:
+    """Whether the usual case applies: one block that only counts, and has room for what this call may come to."""
     block = blocks[-1]
-    amount = block.fixed
-    if amount is None or len(blocks) > 1 or block.budget.downgrade_at < 100 or block.budget.on_stream == "stop":
+    if len(blocks) > 1 or not block.only_counts:
         return False
+    amount = block.fixed
+    if amount is None:
+        amount = plain_worst(call.record, request)
+        if amount is None:
+            return False
+        settle = partial(block.settle, amount)
+    else:
+        settle = block.settle_fixed
     if not block.take(amount):
         return False
-    call.settle = block.settle_fixed
+    call.settle = settle
     return True
 
 

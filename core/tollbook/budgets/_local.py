@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextvars import ContextVar, Token
 from decimal import Decimal
 from types import TracebackType
@@ -29,7 +30,19 @@ class LocalBudget:
     Its calls are counted as they end, whichever thread or task of the block makes them.
     """
 
-    __slots__ = ("_ended", "_lock", "_tokens", "budget", "calls_ended", "calls_unpriced", "fixed", "held", "used")
+    __slots__ = (
+        "_ended",
+        "_lock",
+        "_most",
+        "_tokens",
+        "budget",
+        "calls_ended",
+        "calls_unpriced",
+        "fixed",
+        "held",
+        "only_counts",
+        "used",
+    )
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -41,9 +54,16 @@ class LocalBudget:
         self.calls_unpriced = 0
         self.fixed = 1 if budget.limit.unit == "calls" else budget.ceiling
         """What every call is taken to need; None: each what its request says."""
-        self._ended: list[tuple[int, Record, str | None, dict[str, Any] | None]] = []
+        self.only_counts = (
+            budget.downgrade_at == 100
+            and budget.on_stream != "stop"
+            and (self.fixed is not None or budget.limit.unit == "usd")
+        )
+        """Whether nothing but its count decides of a plain call."""
+        self._ended: deque[tuple[int, Record, str | None, dict[str, Any] | None]] = deque()
         """Calls that have ended and are not reckoned yet: what was taken for them, and what they reported."""
         self._lock = threading.Lock()
+        self._most = budget.limit.most
         self._tokens: list[Token[tuple[LocalBudget, ...]]] = []
 
     @property
@@ -92,14 +112,15 @@ class LocalBudget:
 
     def take(self, amount: int) -> bool:
         """Reserve `amount`, if there is room for it."""
-        most = self.budget.limit.most
         with self._lock:
-            if self.used + self.held + amount > most:
+            held = self.held + amount
+            if self.used + held > self._most:
                 # What calls took that have ended is only reckoned now: most blocks never come near their limit.
                 self._reckon()
-                if self.used + self.held + amount > most:
+                held = self.held + amount
+                if self.used + held > self._most:
                     return False
-            self.held += amount
+            self.held = held
             return True
 
     def give_back(self, amount: int) -> None:
@@ -109,13 +130,12 @@ class LocalBudget:
 
     def settle(self, amount: int, record: Record | None) -> None:
         """A call for which `amount` was taken has ended: with its record, or with None if it was none."""
-        with self._lock:
-            if record is None:
-                self.held -= amount
-                return
-            self._ended.append((amount, record, record.convention, record.raw))
-            if len(self._ended) >= _MANY:
-                self._reckon()
+        if record is None:
+            self.give_back(amount)
+            return
+        self._ended.append((amount, record, record.convention, record.raw))
+        if len(self._ended) >= _MANY:
+            self._all()
 
     def settle_fixed(self, record: Record | None) -> None:
         """As `settle`, for what every call takes."""
@@ -123,8 +143,8 @@ class LocalBudget:
 
     def _reckon(self) -> None:
         """Put what calls took that have ended in place of what was reserved for them."""
-        ended, self._ended = self._ended, []
-        for amount, record, convention, raw in ended:
+        while self._ended:  # calls that end meanwhile are put at its end, without the lock
+            amount, record, convention, raw = self._ended.popleft()
             self.held -= amount
             self.calls_ended += 1
             took = _guard.guarded(_took)(self.budget, record, convention, raw)

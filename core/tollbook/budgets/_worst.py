@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tollbook import _estimate, tokens
+
+if TYPE_CHECKING:
+    from tollbook.spans import Record
 
 _PLAIN = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stream", "stream_options"}
     | {"stop", "seed", "user", "frequency_penalty", "presence_penalty", "metadata", "store", "system"}
 )
-_MESSAGE = frozenset({"role", "content"})
 _LONGEST = 100_000
 """Bytes up to which no price list has a tier for longer requests."""
 
+_HOUR = 3_600_000_000_000
+"""Nanoseconds."""
+
 _known: dict[tuple[object, ...], tuple[int, int, int]] = {}
-"""By provider, model, limit and day: what an empty message costs at most, a message more, and a byte more."""
+"""By provider, model, limit and hour: what an empty message costs at most, a message more, and a byte more."""
 
 
-def _plain(provider: str | None, model: str | None, request: Mapping[str, Any]) -> int | None:
-    """As `worst` in pico-dollars, quickly, for a chat of texts only; None if it is more than that."""
+def plain_worst(record: Record, request: Mapping[str, Any]) -> int | None:
+    """As `worst` in pico-dollars, for a chat of texts only; None if it is more than that.
+
+    Every call of a block that has a budget in money waits for it: one pass, and nothing that is longer for a longer
+    text.
+    """
     messages: Any = request.get("messages")
-    if messages.__class__ is not list or not request.keys() <= _PLAIN:
+    if messages.__class__ is not list or not _PLAIN.issuperset(request):
         return None
-    texts: list[Any] = [
-        request.get("system") or "",
-        *(each.get("content") for each in messages if each.keys() == _MESSAGE),
-    ]
-    if len(texts) != len(messages) + 1 or not all(text.__class__ is str for text in texts):
+    system = request.get("system", "")
+    if system.__class__ is not str:
         return None
-    size = sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
+    size = len(system) if system.isascii() else 4 * len(system)
+    for each in messages:
+        if each.__class__ is not dict or len(each) != 2 or "role" not in each:
+            return None
+        text = each.get("content")
+        if text.__class__ is not str:
+            return None
+        size += len(text) if text.isascii() else 4 * len(text)
     if size > _LONGEST:
         return None
-    limit = _estimate.limit_of(request)
-    key = (provider, model, limit, time() // 3600)
+    limit = request.get("max_completion_tokens")
+    if limit is None:
+        limit = request.get("max_tokens")
+    if limit.__class__ is not int and limit is not None:
+        return None
+    key = (record.provider, record.request_model, limit, record.start // _HOUR)
     found = _known.get(key)
     if found is None:
-        found = _learn(provider, model, limit)
+        found = _learn(record.provider, record.request_model, limit)
         if found is None:
             return None
         if len(_known) > 1000:
@@ -63,11 +79,12 @@ def _learn(provider: str | None, model: str | None, limit: int | None) -> tuple[
     return one - message, message, byte
 
 
-def worst(unit: str, provider: str | None, model: str | None, request: Mapping[str, Any]) -> int | None:
-    """The most of `unit` (`usd`: pico-dollars, or `tokens`) that a request can come to; None: nothing bounds it."""
+def worst(unit: str, record: Record, request: Mapping[str, Any]) -> int | None:
+    """The most of `unit` (`usd`: pico-dollars, or `tokens`) that a call can come to; None: nothing bounds it."""
+    model = record.request_model
     if unit == "usd":
-        plain = _plain(provider, model, request)
-        return _estimate.worst_case(provider, model, request) if plain is None else plain
+        plain = plain_worst(record, request)
+        return _estimate.worst_case(record.provider, model, request) if plain is None else plain
     if not model:
         return None
     sent = tokens.most_tokens(tokens.content_of(request), model)
