@@ -32,16 +32,19 @@ _ROLES: tuple[tuple[str, frozenset[str], str], ...] = (
     ("BaseQueryEngine", _both("query"), "chain"),
     ("BaseChatEngine", _both("chat", "stream_chat"), "chain"),
     ("BaseSynthesizer", _both("synthesize"), "chain"),
-    ("BaseSelector", _both("select"), "chain"),
+    ("BaseSelector", frozenset({"_select", "_aselect"}), "chain"),
     ("BaseQuestionGenerator", _both("generate"), "chain"),
     ("BaseExtractor", _both("extract"), "chain"),
-    ("BaseNodePostprocessor", _both("postprocess_nodes"), "span"),
+    ("BaseNodePostprocessor", frozenset({"_postprocess_nodes"}), "span"),
     ("IngestionPipeline", _both("run"), "chain"),
     ("BaseTool", _both("call"), "tool"),
     ("BaseWorkflowAgent", frozenset({"run"}), "agent"),
     ("AgentWorkflow", frozenset({"run"}), "agent"),
     ("Workflow", frozenset({"run"}), "chain"),
 )
+
+_INNER = frozenset({"_postprocess_nodes", "_select", "_aselect"})
+"""Methods that are all that LlamaIndex shows of what they do; of others that begin so, it shows the outer ones, too."""
 
 _PLUMBING = frozenset(
     f"{owner}.{step}"
@@ -52,6 +55,21 @@ _PLUMBING = frozenset(
 
 _LOCAL = frozenset({"huggingface", "ollama", "fastembed", "llamafile", "openvino", "ipex_llm", "optimum", "mock"})
 """Packages of embeddings that run on the machine itself, and are not paid for."""
+
+RERANKERS = {
+    "bedrock_rerank": "aws.bedrock",
+    "cohere_rerank": "cohere",
+    "contextual_rerank": "contextual",
+    "dashscope_rerank": "dashscope",
+    "google_rerank": "gcp.vertex_ai",
+    "jinaai_rerank": "jinaai",
+    "mixedbreadai_rerank": "mixedbreadai",
+    "pinecone_native_rerank": "pinecone",
+    "siliconflow_rerank": "siliconflow",
+    "voyageai_rerank": "voyageai",
+}
+"""Packages of rerankers that are paid for, to the provider that they call. Others run on the machine itself, or ask a
+model, which is a call of its own."""
 
 PROVIDERS = {
     "anthropic": "anthropic",
@@ -86,7 +104,7 @@ class Role(NamedTuple):
 
     name: str
     kind: str
-    """As in a record, or `embedding` for one that is paid for."""
+    """As in a record, or `embedding` or `rerank` for one that is paid for."""
     streams: bool = False
     """Whether the method returns before the model is asked."""
 
@@ -104,14 +122,17 @@ def role_of(kind: type, label: str, parent: str) -> Role | None:
             return None
         return Role(label.rpartition("<locals>.")[2], "chain" if parent.endswith(".run") else "span")
     method = label.rpartition(".")[2]
-    if method.startswith("_"):
+    if method.startswith("_") and method not in _INNER:
         return None
     bases = {base.__name__ for base in kind.__mro__ if _of_theirs(base.__module__)}
     for base, methods, what in _ROLES:
         if base in bases:
             if base == "BaseEmbedding":
                 return _embedding(kind, label, method)
-            return Role(label, what, "stream" in method and what == "llm") if method in methods else None
+            if method not in methods:
+                return None
+            ranks = base == "BaseNodePostprocessor" and package_of(kind) in RERANKERS
+            return Role(label.replace("._", "."), "rerank" if ranks else what, "stream" in method and what == "llm")
     return None if bases else Role(label, "span")
 
 
@@ -126,11 +147,14 @@ def _of_theirs(module: str) -> bool:
     return module.startswith(("llama_index.", "workflows."))
 
 
+_PACKAGES = frozenset({"embeddings", "llms", "multi_modal_llms", "postprocessor"})
+
+
 def package_of(kind: type) -> str | None:
     """`openai` of `llama_index.llms.openai.base`; None for a class of the core or of the program itself."""
     for base in kind.__mro__:
         parts = base.__module__.split(".")
-        if len(parts) > 2 and parts[0] == "llama_index" and parts[1] in {"llms", "embeddings", "multi_modal_llms"}:
+        if len(parts) > 2 and parts[0] == "llama_index" and parts[1] in _PACKAGES:
             return parts[2]
     return None
 

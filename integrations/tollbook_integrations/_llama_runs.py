@@ -37,12 +37,14 @@ class Model(Run):
     def __init__(self, role: Role, instance: Any, model: str | None, **more: Any) -> None:
         """Begin it; `more` as for `Run`."""
         text = "complete" in role.name.rpartition(".")[2]
-        operation = "text_completion" if text else None
+        ranks = role.kind == "rerank"
+        operation = "rerank" if ranks else "text_completion" if text else None
+        kind = "llm" if ranks else role.kind
         # All that is called inside is a part of it: attempts, too.
-        super().__init__(role.name, role.kind, model=model, operation=operation, calls=_ANY_NUMBER, **more)
+        super().__init__(role.name, kind, model=model, operation=operation, calls=_ANY_NUMBER, **more)
         self.instance = instance
-        self.asked = not role.streams
-        """Whether the model was asked: nobody does before the first item of a stream is wanted."""
+        self.asked = not (role.streams or ranks)
+        """Whether the model was asked: nobody does before the first item of a stream is wanted, or ranks nothing."""
         self.settled = False
         """Whether it is known which call below carries the bill of a stream."""
         self.stream: weakref.ref[Any] | None = None
@@ -64,7 +66,8 @@ class Model(Run):
 
     def end(self, error: BaseException | None = None) -> None:
         """As for `Run`."""
-        self.asked = self.asked or (error is not None and not isinstance(error, GeneratorExit))
+        if self.record.operation != "rerank":
+            self.asked = self.asked or (error is not None and not isinstance(error, GeneratorExit))
         super().end(error)
         self.event = self.instance = None
 

@@ -23,9 +23,11 @@ from tollbook._runtime import when_loaded
 from tollbook.spans import Run, Runs, current, open_streams
 from tollbook.spans._context import innermost, parse_traceparent
 from tollbook_integrations._llama_index import (
+    RERANKERS,
     Role,
     answering_model,
     model_of,
+    package_of,
     provider_of,
     reported,
     response_id,
@@ -85,6 +87,7 @@ class LlamaIndex:
             "LLMChatEndEvent": self._answered,
             "LLMCompletionEndEvent": self._answered,
             "EmbeddingEndEvent": self._embedded,
+            "ReRankStartEvent": self._ranks,
             "ExceptionEvent": self._broke,
         }
 
@@ -205,7 +208,7 @@ class LlamaIndex:
             "after": self._unread.reader(),
         }
         run: Run
-        if role.kind in {"llm", "embedding"}:
+        if role.kind in {"llm", "embedding", "rerank"}:
             model = model_of(instance)
             run = Model(role, instance, self._settings.deployments.get(model or "", model), **more)
         else:
@@ -332,6 +335,17 @@ class LlamaIndex:
             run.event = event
             if not run.claimed:
                 run.book("", None, provider=provider_of(run.instance, self._settings.hosts))
+
+    def _ranks(self, event: Any) -> None:
+        """A reranker begins; what it takes is told by nobody."""
+        run = current.get()
+        if not isinstance(run, Model) or run.record.operation != "rerank":
+            return
+        run.asked = bool(event.nodes) and event.query is not None
+        run.record.request_model = str(event.model_name)
+        run.record.attributes = {"rerank.documents": len(event.nodes), "rerank.top_n": event.top_n}
+        package = package_of(cast("type", run.instance.__class__))
+        run.book("", None, provider=RERANKERS.get(package or ""))
 
     def _broke(self, event: Any) -> None:
         """A stream that failed, or that the program stopped reading: it has no other end."""
