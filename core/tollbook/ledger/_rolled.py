@@ -215,12 +215,12 @@ class Rolled:
 def _columns(database: sqlite3.Connection) -> list[str]:
     """The columns of roll-ups but for those that hold nothing: most ledgers have no charges, many no cached tokens."""
     query = "SELECT {} FROM rollup_value WHERE dimension = {} AND size = {}".format(
-        ", ".join(f"max({name} != 0)" for name in _sums.COLUMNS), _bookings.NONE, EVER
+        ", ".join(f"max({name} != 0)" for name in _sums.COUNTS), _bookings.NONE, EVER
     )
-    some = dict(zip(_sums.COLUMNS, database.execute(query).fetchone(), strict=True))
-    # No price is below 0, so that no cost is; but what is charged may be, and come to 0 where its parts do not.
-    charged = some["charged_calls"]
-    return [name for name in _sums.COLUMNS if some[name] or (charged and name not in _sums.COUNTS) or name == "calls"]
+    some = dict(zip(_sums.COUNTS, database.execute(query).fetchone(), strict=True))
+    # Of money that says nothing: it may be less than 0, and come to 0 where its parts do not.
+    money = [name for name in _sums.COLUMNS[len(_sums.COUNTS) :] if some["charged_calls"] or "listed_" not in name]
+    return ["calls", *(name for name in _sums.COUNTS[1:] if some[name]), *money]
 
 
 def _blocks(cells: Mapping[Cell, Targets]) -> dict[int, dict[int, Targets]]:
