@@ -65,7 +65,7 @@ def test_what_is_unknown_is_never_shown_as_nothing(store: Store) -> None:
     assert "+ unpriced: 1 call with 7 tokens" in text
     assert "failed: 2 calls" in text
     leads = next(link for link in Page(text).links() if "where=status%3Dtimeout" in link)
-    assert client(store).get(leads).text.count("failed</span>") == 2
+    assert client(store).get(leads).text.count('<span class="bad">') == 2
 
 
 def test_the_page_of_a_trace_shows_each_span_and_what_it_cost(store: Store) -> None:
@@ -302,62 +302,3 @@ def test_others_may_not_reach_it_without_a_token_that_was_chosen(store: Store) -
     result = run("ui", "--host", "0.0.0.0", "--no-browser")
     assert result.exit_code == 2
     assert "TOLLBOOK_UI_TOKEN" in result.output
-
-
-# ---- changes -------------------------------------------------------------------------------------------------
-
-
-def test_a_budget_is_set_shown_and_removed(store: Store) -> None:
-    fill(store)
-    browser = client(store)
-    headers = {"origin": ORIGIN}
-    form = {"name": "each <user>", "unit": "usd", "most": "$1,000.50", "scope": "session", "window": "month"}
-    page = browser.post("/budgets", data=form | {"zone": "Europe/Berlin", "action": "stop"}, headers=headers)
-    assert page.status_code == 200
-    assert "each &lt;user&gt;" in page.text
-    (limit,) = store.limits.limits()
-    assert (limit.most, limit.where, limit.window, limit.zone) == (
-        1_000_500_000_000_000,
-        {"session": "*"},
-        "month",
-        "Europe/Berlin",
-    )
-    page = browser.post("/budgets", data={"unit": "calls", "most": "lots"}, headers=headers)
-    assert page.status_code == 400
-    assert "Nothing was changed" in page.text
-    assert browser.post("/budgets/remove", data={"name": "each <user>"}, headers=headers).status_code == 200
-    assert store.limits.limits() == []
-    assert browser.post("/budgets/remove", data={"name": "each <user>"}, headers=headers).status_code == 400
-
-
-def test_a_model_without_a_price_gets_one(store: Store) -> None:
-    fill(store)
-    browser = client(store)
-    page = browser.get("/prices")
-    assert "house-model" in page.text
-    assert 'value="house-model"' in page.text, "the button brings the name along"
-    form = {"name": "house-model", "provider": "ours", "input": "2.50", "output": "10", "input_cache_read": ""}
-    page = browser.post("/prices", data=form, headers={"origin": ORIGIN})
-    assert page.status_code == 200
-    assert "house-model has a price now" in page.text
-    shown = browser.get("/prices/model", params={"model": "house-model", "provider": "ours"}).text
-    assert "2.50" in shown
-    assert "user" in shown
-    asked = next(link for link in Page(page.text).links() if link.startswith("/prices/reprice"))
-    assert "What would change" in browser.get(asked).text
-    assert store.summary(where={"model": "house-model"})[0].unpriced == 1, "it was only looked at"
-    page = browser.post("/prices/reprice", data={"model": "house-model"}, headers={"origin": ORIGIN})
-    assert "What was changed" in page.text
-    assert store.summary(where={"model": "house-model"})[0].total_cost == 7 * 2_500_000
-
-
-@pytest.mark.parametrize("form", [{}, {"name": "x"}, {"name": "x", "input": "cheap"}, {"name": "x", "input": "-1"}])
-def test_a_price_that_makes_no_sense_is_not_saved(store: Store, form: dict[str, str]) -> None:
-    page = client(store).post("/prices", data=form, headers={"origin": ORIGIN})
-    assert page.status_code == 400
-    assert "Nothing was changed" in page.text
-
-
-def test_a_form_that_is_too_long_is_refused(store: Store) -> None:
-    answer = client(store).post("/budgets", data={"name": "x" * 100_000}, headers={"origin": ORIGIN})
-    assert answer.status_code == 400

@@ -40,6 +40,7 @@ PAGES: dict[str, Page] = {
 }
 CHANGES: dict[str, Page] = {
     "/prices": _settings.define,
+    "/prices/remove": _settings.remove_price,
     "/prices/reprice": _settings.apply_reprice,
     "/budgets": _settings.set_budget,
     "/budgets/remove": _settings.remove_budget,

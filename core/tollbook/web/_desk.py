@@ -119,7 +119,7 @@ def brief(usd: Decimal | None) -> str:
     """Money at a glance: cents from a dollar on, and below three digits, which keeps it from looking like nothing."""
     if not usd:
         return show(usd)
-    places = 2 if abs(usd) >= 1 else min(2 - usd.adjusted(), 12)
+    places = 2 if abs(usd) >= 1 or usd == round(usd, 2) else min(2 - usd.adjusted(), 12)
     return f"{'-' if usd < 0 else ''}${abs(usd):,.{places}f}"
 
 
@@ -213,6 +213,7 @@ def shown(rows: Sequence[ReportRow]) -> list[ReportRow]:
 _FILTERS: dict[str, Any] = {
     "clean": text,
     "money": brief,
+    "fine": show,
     "signed": signed,
     "headed": headed,
     "plainly": plainly,

@@ -6,8 +6,10 @@ The names of the models and their prices are real, the calls are not; the same o
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from tollbook.budgets import budget_from, stored
@@ -74,6 +76,10 @@ def fill(store: Store) -> None:
         spool.append(record)
     spool.close()
     store.drain(timeout=60)
+    # All was counted a moment ago; what was crossed is shown as if it had been over days.
+    with closing(sqlite3.connect(store.path)) as database, database:
+        last = database.execute("SELECT max(rowid) FROM limit_alert").fetchone()[0] or 0
+        database.execute("UPDATE limit_alert SET at = at - (? - rowid) * ?", (last, 53 * 60 * _SECOND))
 
 
 def records(now: int) -> Iterator[Record]:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tollbook._money import show, to_usd
+from tollbook._money import plain, to_usd
 from tollbook._prices import Price, described, dollars, instant
 from tollbook.budgets import BudgetStatus, budget_from, budget_status, restored, scope_of, stored, window_of
 from tollbook.budgets import described as told
 from tollbook.budgets._active import touch
 from tollbook.cli import _definitions, _price_card, _unpriced
 from tollbook.cli._doctor import Finding, examine
-from tollbook.pricing import definitions, history
+from tollbook.pricing import history
 from tollbook.reports import reprice
-from tollbook.web._desk import Desk
+from tollbook.web import _own_prices
+from tollbook.web._desk import Desk, brief
 from tollbook.web._view import View, Wrong
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from tollbook.ledger import Limit
 
 _PRICES = 50
-_AMOUNTS = ("input", "output", "input_cache_read", "input_cache_write")
-_KEYS = {"input_cache_read": "cache_read", "input_cache_write": "cache_write"}
-"""Buckets, as definitions call them."""
 
 Fields = Mapping[str, str]
 
@@ -47,6 +45,8 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         if (not layer or each.price.layer == layer) and (text in each.model.lower() or text == each.provider)
     ]
     first = (max(number, 1) - 1) * _PRICES
+    edited = _own_prices.find(more.get("edit", ""))
+    given = more if edited is None else {**edited.form, **more}
     return desk.page(
         "prices",
         "/prices",
@@ -62,9 +62,10 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         following=first + _PRICES < len(found),
         amount=_amount,
         unpriced=_unpriced.find(desk.store, None),
-        own=[each for _, each in definitions("user")],
-        file=str(_definitions.place(project=False)),
-        form={name: more.get(name, "") for name in ("name", "provider", "source", "start_time", *_AMOUNTS)},
+        own=_own_prices.own(),
+        file=str(_definitions.place(project=False)) if edited is None else edited.definition.file,
+        form={name: given.get(name, "") for name in (*_own_prices.WORDS, *_own_prices.AMOUNTS)},
+        edit="" if edited is None else edited.definition.digest,
         trouble=problem,
         done=done,
         defined={name: more.get(name, "") for name in ("model", "provider")} if done else {},
@@ -83,8 +84,7 @@ def price(desk: Desk, view: View, more: dict[str, str]) -> Response:
     try:
         found = _price_card.find(model, provider or None, None, ())
     except (click.ClickException, ValueError) as error:
-        said = error.message if isinstance(error, click.ClickException) else str(error)
-        return desk.page("missing", "/prices", view, 404, title="No such price", what=said)
+        return desk.page("missing", "/prices", view, 404, title="No such price", what=_reason(error))
     changes = [
         (row.start, None if row.card is None else described(row.card, row.start or 0))
         for row in history(found.provider, found.model, found.context)
@@ -108,20 +108,34 @@ def price(desk: Desk, view: View, more: dict[str, str]) -> Response:
 
 def define(desk: Desk, view: View, fields: Fields) -> Response:
     """Write a definition of the user's own."""
-    given = {key: fields.get(key, "").strip() or None for key in ("name", "provider", "start_time", "source")}
-    amounts = {_KEYS.get(key, key): value for key in _AMOUNTS if (value := fields.get(key, "").strip())}
-    problem = "" if given["name"] else "name: give the model's name, as calls have it"
-    path = _definitions.place(project=False)
+    given = {key: fields.get(key, "").strip() or None for key in _own_prices.WORDS}
+    known = _own_prices.AMOUNTS.items()
+    amounts = {key: value for field, key in known if (value := fields.get(field, "").strip())}
+    if not given["name"]:
+        return prices(desk, view, dict(fields), problem="name: give the model's name, as calls have it")
     try:
-        if not problem:
-            _definitions.write(given, amounts, path)
-    except (ValueError, click.ClickException) as error:
-        problem = error.message if isinstance(error, click.ClickException) else str(error)
-    if problem:
-        return prices(desk, view, dict(fields), problem=problem)
+        path = _own_prices.write(given, amounts, fields.get("edit", ""))
+    except (ValueError, OSError, click.ClickException) as error:
+        return prices(desk, view, dict(fields), problem=_reason(error))
     desk.changed_prices()
     again = {"search": given["name"] or "", "model": given["name"] or "", "provider": given["provider"] or ""}
     return prices(desk, view, again, done=f"{given['name']} has a price now, in {path}.")
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, click.ClickException) else str(error)
+
+
+def remove_price(desk: Desk, view: View, fields: Fields) -> Response:
+    """Take a definition of the user's own out of its file."""
+    found = _own_prices.find(fields.get("digest", ""))
+    try:
+        path, _ = _own_prices.remove(fields.get("digest", ""))
+    except (ValueError, OSError) as error:
+        return prices(desk, view, {}, problem=_reason(error))
+    desk.changed_prices()
+    name = "" if found is None else found.definition.name
+    return prices(desk, view, {}, done=f"The price of {name} is no longer in {path}. Recorded calls keep their cost.")
 
 
 def try_reprice(desk: Desk, view: View, more: Fields) -> Response:
@@ -155,12 +169,13 @@ def _repriced(desk: Desk, view: View, fields: Fields, *, dry_run: bool) -> Respo
 
 _SCOPES = (
     ("global", "all together"),
-    *((name, f"each {name}") for name in ("user", "session", "org", "feature", "agent", "key", "model", "provider")),
+    *((name, name) for name in ("user", "session", "org", "feature", "agent", "key", "model", "provider")),
 )
 _WINDOWS = (
     *(("hour", "hour"), ("day", "day"), ("week", "week, from Monday"), ("month", "month")),
     *(("24h", "any 24 hours"), ("30d", "any 30 days"), ("lifetime", "all time")),
 )
+_FORM = ("name", "unit", "most", "scope", "value", "window", "zone", "thresholds", "action")
 _LEAST, _WHOLE, _ALERTS = 4, 500, 25
 """Shares of a budget, and alerts, that are shown."""
 _ACTIONS = (("warn", "warn"), ("stop", "stop calls before they leave"))
@@ -168,7 +183,11 @@ _ACTIONS = (("warn", "warn"), ("stop", "stop calls before they leave"))
 
 def budgets(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", done: str = "") -> Response:
     """How budgets stand, what was crossed, and a form for another one."""
-    names = ("name", "unit", "most", "scope", "value", "window", "zone", "action")
+    limits = desk.store.limits.limits()
+    edited = next((each for each in limits if each.name == more.get("edit")), None)
+    form = {name: more.get(name, "") for name in _FORM}
+    if edited is not None:
+        form |= _form_of(edited) or {}
     return desk.page(
         "budgets",
         "/budgets",
@@ -177,7 +196,8 @@ def budgets(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", 
         title="Budgets",
         groups=_grouped(budget_status(desk.store), more.get("whole", "")),
         least=_LEAST,
-        known=[restored(limit) for limit in desk.store.limits.limits()],
+        known=[(restored(limit), _form_of(limit) is not None) for limit in limits],
+        ends=_ends,
         alerts=[told(each) for each in desk.store.limits.alerts()[:_ALERTS]],
         said=_said,
         level=_level,
@@ -188,10 +208,52 @@ def budgets(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", 
         scopes=_SCOPES,
         windows=_WINDOWS,
         actions=_ACTIONS,
-        form={name: more.get(name, "") for name in names},
+        form=form,
         trouble=problem,
         done=done,
     )
+
+
+def _ends(state: BudgetStatus) -> str:
+    """When the window ends, UTC; the time of day only where it is not midnight."""
+    return "" if state.resets_at is None else f"{state.resets_at:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+
+
+def _form_of(limit: Limit) -> dict[str, str] | None:
+    """What the form has to say to make this limit anew; None if it says more than the form can."""
+    form = {
+        "name": limit.name,
+        "unit": limit.unit,
+        "most": (plain(to_usd(limit.most)) or "") if limit.unit == "usd" else str(limit.most),
+        "window": limit.window,
+        "zone": limit.zone or "",
+        "thresholds": ", ".join(map(str, limit.thresholds)),
+        "action": restored(limit).action,
+    }
+    for name, value in limit.where.items():
+        form |= {"scope": name, "value": "" if value == "*" else value}
+    source = str(limit.definition.get("source", ""))
+    budget, _ = budget_from(_table_of(form), source)
+    return form if budget is not None and stored(budget) == limit else None
+
+
+def _table_of(fields: Fields) -> dict[str, Any]:
+    """What the form says, as budgets are written in files."""
+    table: dict[str, Any] = {"name": fields.get("name", "").strip(), "action": fields.get("action", "warn")}
+    unit = fields.get("unit", "usd")
+    most: Any = fields.get("most", "").strip().removeprefix("$").replace(",", "")
+    table[unit if unit in ("usd", "tokens", "calls") else "usd"] = (
+        int(most) if unit != "usd" and most.isdigit() else most
+    )
+    scope, value = fields.get("scope", "global") or "global", fields.get("value", "").strip()
+    if scope != "global":
+        table["scope"] = {scope: value or "*"}
+    table |= {key: fields[key] for key in ("window", "zone") if fields.get(key)}
+    if shares := fields.get("thresholds", "").replace("%", "").strip():
+        table["thresholds"] = [int(each) if each.strip().isdigit() else each for each in shares.split(",")]
+    if not table["name"]:
+        del table["name"]
+    return table
 
 
 def _grouped(states: Sequence[BudgetStatus], whole: str) -> list[tuple[list[BudgetStatus], int]]:
@@ -208,7 +270,7 @@ def _most(limit: Limit) -> str:
 
 
 def _said(unit: str, amount: Any) -> str:
-    return show(Decimal(amount)) if unit == "usd" else f"{int(amount):,} {unit}"
+    return brief(Decimal(amount)) if unit == "usd" else f"{int(amount):,} {unit}"
 
 
 def _level(state: BudgetStatus) -> str:
@@ -235,19 +297,7 @@ def _holder_view(view: View, state: BudgetStatus) -> View:
 
 def set_budget(desk: Desk, view: View, fields: Fields) -> Response:
     """Set a budget for all programs of the ledger."""
-    table: dict[str, Any] = {"name": fields.get("name", "").strip(), "action": fields.get("action", "warn")}
-    unit = fields.get("unit", "usd")
-    most: Any = fields.get("most", "").strip().removeprefix("$").replace(",", "")
-    table[unit if unit in ("usd", "tokens", "calls") else "usd"] = (
-        int(most) if unit != "usd" and most.isdigit() else most
-    )
-    scope, value = fields.get("scope", "global"), fields.get("value", "").strip()
-    if scope != "global":
-        table["scope"] = {scope: value or "*"}
-    table |= {key: fields[key] for key in ("window", "zone") if fields.get(key)}
-    if not table["name"]:
-        del table["name"]
-    budget, problems = budget_from(table, "dashboard")
+    budget, problems = budget_from(_table_of(fields), "dashboard")
     if budget is None:
         said = "; ".join(
             f"{'amount' if field in ('usd', 'tokens', 'calls') else field}: {what}" for field, what in problems
