@@ -192,8 +192,17 @@ class CallbackHandler(BaseCallbackHandler):
 
     # -- on the way --------------------------------------------------------------------------------------------------
 
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **more: Any) -> None:
-        """Note that a piece of the answer has come."""
+    def on_llm_new_token(
+        self,
+        token: Any,
+        *,
+        chunk: Any = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **more: Any,
+    ) -> None:
+        """Note that a piece of the answer has come; all is named that is given, which is quicker than to gather it."""
         if (run := runs.get(run_id.int)) is not None:
             run.answering = True
 
