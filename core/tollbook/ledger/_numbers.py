@@ -6,6 +6,7 @@ What is true of a call is told by its series, so roll-ups know it, too: SQL adds
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import add, sub
 from typing import Any
 
 from tollbook.ledger import _rows, _sums
@@ -76,14 +77,19 @@ class Counting:
         facts = [(number, told(key)) for number, key in series.items()]
         for place, (names, _) in enumerate(PARTS.values()):
             which = [number for number, true in facts if true[place]]
-            if not which:
-                self._terms.append(())
-                continue
-            found = "{}" if len(which) == len(series) else f"CASE WHEN series IN ({_list(which)}) THEN {{}} ELSE 0 END"
-            self._terms.append(tuple(term for name in names for term in self._sum(name, found)))
+            others = [number for number, true in facts if not true[place]]
+            terms: list[tuple[int, int]] = []
+            for name in names:
+                if len(which) <= len(others):
+                    terms += self._sum(name, which) if which else ()
+                else:  # all but the others, which are fewer, and often those of another number
+                    terms += self._sum(name)
+                    terms += [(at, -times) for at, times in self._sum(name, others)] if others else ()
+            self._terms.append(tuple(terms))
 
-    def _sum(self, name: str, found: str = "{}") -> tuple[tuple[int, int], ...]:
-        """Of which of our sums the number is made, and how often each counts."""
+    def _sum(self, name: str, which: Sequence[int] | None = None) -> tuple[tuple[int, int], ...]:
+        """Of which of our sums, over calls of the series in `which` or all, the number is made, and how often."""
+        found = "{}" if which is None else f"CASE WHEN series IN ({','.join(map(str, which))}) THEN {{}} ELSE 0 END"
         terms = [(name, 1)] if name in _sums.COUNTS else [(f"{name}_micro", _sums.MICRO), (f"{name}_pico", 1)]
         return tuple(
             (self._places.setdefault(f"sum({found.format(column)})", len(self._places)), times)
@@ -110,13 +116,15 @@ class Counting:
 
 
 def _together(terms: Sequence[tuple[Sequence[int], int]]) -> Sequence[int]:
-    (found, times), *others = terms
-    if times != 1:
-        found = [times * number for number in found]
-    for more, _ in others:  # which count once
-        found = [number + another for number, another in zip(found, more, strict=True)]
+    found: Sequence[int] | None = None
+    for more, times in terms:
+        if found is None:
+            found = more if times == 1 else [times * number for number in more]
+        elif times == 1:
+            found = list(map(add, found, more))
+        elif times == -1:
+            found = list(map(sub, found, more))
+        else:
+            found = [number + times * another for number, another in zip(found, more, strict=True)]
+    assert found is not None
     return found
-
-
-def _list(numbers_: Iterable[int]) -> str:
-    return ",".join(map(str, numbers_))

@@ -33,20 +33,19 @@ class Kinds:
         }
         self.kinds = list(numbers)
         """Their values in the dimensions that were asked for."""
+        self.of: dict[int | bytes, int] = {0: 0}
+        """The kind, by the value of `sql`."""
         self.sql = "0"
-        """An expression of which `find` makes the kind; it takes the parameters that there are."""
+        """An expression of the kind; it takes the parameters that there are."""
         self.parameters: tuple[bytes, ...] = ()
         if len(numbers) > 1:
             # A table in one piece, in which SQLite finds each series at once, however many there are.
             table = bytearray(_BYTES * (max(series) + 1))
+            self.of = {kind.to_bytes(_BYTES, "big"): kind for kind in range(len(numbers))}
             for number, kind in self.of_series.items():
                 table[_BYTES * number : _BYTES * (number + 1)] = kind.to_bytes(_BYTES, "big")
             self.sql = f"substr(?, {_BYTES} * series + 1, {_BYTES})"
             self.parameters = (bytes(table),)
-
-    def find(self, found: int | bytes) -> int:
-        """The kind, from the value of the expression."""
-        return found if isinstance(found, int) else int.from_bytes(found, "big")
 
 
 _BYTES = 3
@@ -71,7 +70,7 @@ Targets = dict[int, int]
 """Periods to which something is added, and how often; less than 0: from which it is taken away."""
 
 Found = tuple[int, int, int | bytes, Sequence[int]]
-"""Block or number of a part, value, what `Kinds.find` takes, and the numbers."""
+"""Block or number of a part, value, what `Kinds.of` knows the kind by, and the numbers."""
 
 
 class Rolled:
@@ -136,10 +135,11 @@ class Rolled:
 
     def _add_all(self, cells: Mapping[Cell, Targets], sums: Sums, label: Values) -> None:
         """Add the numbers of all calls, whomever they are booked to."""
+        kind_of = self._kinds.of
         for size, blocks in _blocks(cells).items():
             for at, _, kind, numbers in self._by_block(_bookings.NONE, size, blocks):
                 for period, sign in blocks[at].items():
-                    sums.add((period, self._kinds.find(kind), label), numbers, sign)
+                    sums.add((period, kind_of[kind], label), numbers, sign)
 
     def read_new(self, cells: Mapping[Cell, Targets], sums: Sums) -> None:
         """Add what lies in `cells` and is not in the sums by value yet; it is in those of all calls."""
@@ -154,10 +154,10 @@ class Rolled:
 
     def _tell(self, rows: Iterable[Found], of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
         """Add rows to the numbers of what they are booked to, and take them from those of calls booked to nothing."""
-        labels, find, add_ = self._labels, self._kinds.find, sums.add
+        labels, kind_of, add_ = self._labels, self._kinds.of, sums.add
         booked: dict[tuple[int, int], list[Sequence[int]]] = {}
         for at, value, found, numbers in rows:
-            kind = find(found)
+            kind = kind_of[found]
             label = labels.get(value)
             if label is not None:
                 for period, sign in of[at].items():
