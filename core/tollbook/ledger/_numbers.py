@@ -116,15 +116,8 @@ class Counting:
 
 
 def _together(terms: Sequence[tuple[Sequence[int], int]]) -> Sequence[int]:
-    found: Sequence[int] | None = None
+    found: list[int] = []
     for more, times in terms:
-        if found is None:
-            found = more if times == 1 else [times * number for number in more]
-        elif times == 1:
-            found = list(map(add, found, more))
-        elif times == -1:
-            found = list(map(sub, found, more))
-        else:
-            found = [number + times * another for number, another in zip(found, more, strict=True)]
-    assert found is not None
+        counted = more if times in (1, -1) else [times * number for number in more]
+        found = list(map(sub if times == -1 else add, found, counted)) if found else list(counted)
     return found
