@@ -6,12 +6,13 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tollbook.ledger import Store, _batch, _database, _rollups, _sums
 from tollbook.pricing import Cost
-from tollbook.reports import report
+from tollbook.reports import report, unusual
 from tollbook.spans import Record
 from tollbook.usage import Usage
 
@@ -119,9 +120,24 @@ def build(path: Path, number: int) -> dict[str, Any]:
     }
 
 
+REFERENCE = """SELECT start / 86400000000000, series, count(*), sum(json_extract(rest, '$.cost.total'))
+    FROM span WHERE bill = 1 GROUP BY 1, 2"""
+"""Cost by day and model, as SQLite gets it without sums: from the calls themselves."""
+
+MONTH = NOW - 30 * 24 * HOUR
+OTHERS: dict[str, Callable[[Store], object]] = {
+    "traces, the latest 30": lambda store: store.traces(limit=30),
+    "traces of one user": lambda store: store.traces(where={"user": "u_7"}, limit=30),
+    "traces by cost, last 30 days": lambda store: store.traces(MONTH, order="cost", limit=30),
+    "what a call costs, last 30 days": lambda store: report(store, by=["model"], since=MONTH, stats="call"),
+    "unusual days": lambda store: unusual(store, timezone=ZONE, now=datetime.fromtimestamp(NOW / 1e9, UTC)),
+}
+"""What else is asked, most of which reads calls."""
+
+
 def ask(path: Path) -> list[dict[str, Any]]:
-    """Each question in turn, by its query and as a report."""
-    rows = []
+    """Each question in turn, by its query and as a report; then the others, and the reference."""
+    rows: list[dict[str, Any]] = []
     for what, question in QUESTIONS.items():
         store = Store(path)
         named = {**question, "zone": question.get("zone", ZONE)}
@@ -144,4 +160,14 @@ def ask(path: Path) -> list[dict[str, Any]]:
             }
         )
         store.close()
+    with Store(path) as store:
+        for what, work in OTHERS.items():
+            t = time.process_time()
+            work(store)
+            rows.append({"what": what, "ms": round((time.process_time() - t) * 1e3, 1)})
+        with store.reading() as database:
+            assert database is not None
+            t = time.process_time()
+            database.execute(REFERENCE).fetchall()
+            rows.append({"what": "reference: from the calls", "ms": round((time.process_time() - t) * 1e3, 1)})
     return rows

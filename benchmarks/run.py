@@ -354,7 +354,8 @@ SPANS = 1_000_000
 
 
 def reports(folder: Path) -> list[dict[str, Any]]:
-    """What people ask of a ledger of a year (`--spans`, 1,000,000 if absent): CPU time of a query, and of a report."""
+    """What people ask of a ledger of a year (`--spans`, 1,000,000 if absent): CPU time of a query, and of a report.
+    The reference is what SQLite takes to answer one of these questions from the calls themselves."""
     from reports import ask, build
 
     return [build(folder / "year.db", SPANS), *ask(folder / "year.db")]

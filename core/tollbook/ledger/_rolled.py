@@ -149,7 +149,11 @@ class Rolled:
             "rollup_new n CROSS JOIN booked b ON b.booking = n.booking "
             f"AND b.dimension = {self._dimension} WHERE {self._filter.sql()}{self._picked}"
         )
-        rows, blocks = list(self._select("hour", table)), _blocks(cells)
+        blocks = _blocks(cells)
+        if blocks.keys() == {EVER}:  # all hours count alike
+            self._tell(self._select("0", table), blocks[EVER], sums)
+            return
+        rows = list(self._select("hour", table))
         self._tell(rows, {hour: _containing(hour, blocks) for hour in {row[0] for row in rows}}, sums)
 
     def _tell(self, rows: Iterable[Found], of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
