@@ -235,6 +235,29 @@ def test_it_works_without_a_mouse(address: str, chromium: Any) -> None:
         assert visit.wrong == []
 
 
+@pytest.mark.parametrize("size", list(SIZES))
+def test_a_filter_is_set_and_left_by_keyboard(address: str, chromium: Any, size: str) -> None:
+    with Visit(chromium, address, size=size) as visit:
+        page = visit.open("/breakdown/what-if?cache=no")
+        opener = page.get_by_text("Filter", exact=True)
+        opener.focus()
+        page.keyboard.press("Enter")
+        assert page.locator(".panel").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it fits"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Escape")
+        assert not page.locator(".panel").is_visible()
+        assert page.evaluate("document.activeElement.textContent") == "Filter"
+        page.keyboard.press("Enter")
+        for text in ("model", "gpt-5"):
+            page.keyboard.press("Tab")
+            page.keyboard.type(text)
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        assert page.url.endswith("/breakdown/what-if?cache=no&where=model%3Dgpt-5"), "and the question stays"
+        assert visit.wrong == []
+
+
 def test_it_works_without_scripts(address: str, chromium: Any) -> None:
     with Visit(chromium, address, java_script_enabled=False) as visit:
         page = visit.open("/")
@@ -264,12 +287,18 @@ def test_a_price_and_a_budget_are_set_by_hand(address: str, chromium: Any) -> No
         page.get_by_label("Input USD / 1M tokens", exact=True).fill("0.20")
         page.get_by_role("button", name="Save the price").click()
         assert "has a price now" in page.get_by_role("status").inner_text()
+        page.get_by_role("link", name="Edit house-llama-70b").click()
+        assert page.get_by_label("Input USD / 1M tokens", exact=True).input_value() == "0.20"
         page = visit.open("/budgets")
         page.locator("#set summary").click()
         page.get_by_label("Name").fill("by hand")
         page.get_by_label("Limit", exact=True).fill("12")
         page.get_by_role("button", name="Set the budget").click()
         assert "holds now" in page.get_by_role("status").inner_text()
+        page.get_by_role("link", name="Edit by hand").click()
+        page.get_by_label("Limit", exact=True).fill("20")
+        page.get_by_role("button", name="Set the budget").click()
+        page.get_by_role("row", name="by hand").get_by_text("$20.00").first.wait_for()
         page.on("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="Remove by hand").click()
         assert "holds no more" in page.get_by_role("status").inner_text()

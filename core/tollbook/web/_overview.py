@@ -14,7 +14,7 @@ from tollbook.ledger._dimensions import TIMES
 from tollbook.ledger._periods import periods
 from tollbook.reports import Report, ReportRow, forecast, moment, report, unusual
 from tollbook.reports._period import zone
-from tollbook.web._chart import SERIES, Chart, Sums, spoken, stacked, value_of
+from tollbook.web._chart import SERIES, Chart, Sums, short, stacked, value_of
 from tollbook.web._desk import Desk, brief, compact, cost_of, named, period_of, shown
 from tollbook.web._view import Span, View
 
@@ -36,7 +36,7 @@ def said(amount: Decimal, metric: str) -> str:
 
 def marked(amount: Decimal, metric: str) -> str:
     """An amount at an axis."""
-    return f"${compact(amount)}" if metric == "cost" and amount >= 10_000 else said(amount, metric)
+    return f"${compact(amount)}".replace(".0", "") if metric == "cost" and amount >= 10_000 else said(amount, metric)
 
 
 def asked(desk: Desk, view: View, span: Span, by: Iterable[str], **more: Any) -> Report:
@@ -68,7 +68,7 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
         before=None if before is None else before.total,
         was={} if before is None else {row.key: row for row in before.rows},
         before_span=_words_of(span, view),
-        notes=[*_unusual(desk, view, span), *noted(main, view)],
+        notes=[*noted(main, view), *_unusual(desk, view, span)],
         month=None
         if span.until is not None
         else forecast(desk.store, timezone=view.zone or None, where=view.conditions()),
@@ -150,6 +150,9 @@ def _edges(whole: Report, span: Span, grain: str, view: View) -> tuple[int, int]
     return start, max(end, start + 1)
 
 
+Note = tuple[str, str, str, str]
+"""(Kind, text, what else there is to say, address of the calls it is about) of what a total does not say by itself."""
+
 _NOTED: dict[str, dict[str, tuple[str | None, ...]]] = {
     "unpriced": {"priced": ("unpriced", "partial")},
     "unknown": {"priced": (None,), "source": (None,)},
@@ -160,31 +163,33 @@ _NOTED: dict[str, dict[str, tuple[str | None, ...]]] = {
 """By what notes begin with: which calls they are about."""
 
 
-def noted(main: Report, view: View) -> list[tuple[str, str, str]]:
-    """(Kind, text, address of the calls it is about) of what the total leaves out."""
-    found: list[tuple[str, str, str]] = []
+def noted(main: Report, view: View) -> list[Note]:
+    """What the total leaves out."""
+    found: list[Note] = []
     for text, _ in notes(main):
         kind = text.partition(":")[0].lstrip("+?~ ")
         calls = _NOTED.get(kind)
-        found.append((kind.partition(" ")[0], text, "" if calls is None else view.chosen(calls).link("/traces")))
+        brief_text, comma, more = text.partition(", ")
+        href = "" if calls is None else view.chosen(calls).link("/traces")
+        found.append((kind.partition(" ")[0], brief_text, comma + more, href))
     return found
 
 
-def _unusual(desk: Desk, view: View, span: Span) -> list[tuple[str, str, str]]:
+def _unusual(desk: Desk, view: View, span: Span) -> list[Note]:
     """Days of the period that cost far more or less than such days used to; their own pages show what moved."""
     if span.until is not None or span.grain not in ("day", "week"):
         return []
-    found: list[tuple[str, str, str]] = []
+    found: list[Note] = []
     for each in unusual(desk.store, timezone=view.zone or None, where=view.conditions())[:_UNUSUAL]:
         start = moment(each.day, span.place)
         if span.since is None or start >= span.since:
             _, _, end = next(periods("day", start, start + _LONG_DAY, _zone(view)))
-            text = f"unusual: {spoken(each.day)} cost {brief(each.cost_usd)}, usually {brief(each.usual_usd)}"
+            text = f"unusual: {short(each.day)} {brief(each.cost_usd)}, usually {brief(each.usual_usd)}"
             if each.movers:
                 moved = each.movers[0]
                 sign = "+" if moved.difference_usd > 0 else ""
                 text += f"; {named(moved.dimension, moved.value)} {sign}{brief(moved.difference_usd)}"
-            found.append(("unusual", text, view.between(start, end).link("/")))
+            found.append(("unusual", text, "", view.between(start, end).link("/")))
     return found
 
 

@@ -54,7 +54,13 @@
     bar.addEventListener("blur", hide);
   }
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape") hide();
+    if (event.key === "Escape") {
+      hide();
+      for (const panel of document.querySelectorAll("details.add[open]")) {
+        panel.open = false;
+        panel.querySelector("summary").focus();
+      }
+    }
     if (event.key === "/" && !event.target.closest("input, select, textarea")) {
       const search = document.querySelector("input[type=search]");
       if (search) { event.preventDefault(); search.focus(); }
