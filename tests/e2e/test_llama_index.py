@@ -184,7 +184,7 @@ def test_a_stream_that_is_left_is_one_bill(model: str, mode: str, play: Play) ->
     assert record.status == "abandoned"
     assert record.usage is not None
     assert all(each.status == "abandoned" for each in records())
-    assert len(llama_index.integration._runs) == 0
+    assert len(llama_index.integration.hooks.runs) == 0
 
 
 def test_a_stream_that_is_dropped_is_one_bill(play: Play) -> None:

@@ -129,7 +129,7 @@ def test_a_query_whose_stream_is_left_is_one_tree(mode: str, engine: Any) -> Non
     response.response_gen.close()
     assert chat().status == "abandoned"
     assert len({record.trace_id for record in records()}) == 1
-    assert len(llama_index.integration._runs) == 0
+    assert len(llama_index.integration.hooks.runs) == 0
 
 
 def test_a_query_whose_stream_nobody_reads_asks_no_model(engine: Any) -> None:
@@ -227,4 +227,4 @@ async def test_a_cancelled_call_is_one_bill_of_unknown_amount(way: str, mode: st
     else:
         assert record.usage is not None
         assert record.usage.source == "estimated"
-    assert len(llama_index.integration._runs) == 0
+    assert len(llama_index.integration.hooks.runs) == 0

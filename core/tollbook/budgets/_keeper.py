@@ -227,13 +227,12 @@ def _fits(call: Call, request: Request, blocks: Sequence[LocalBudget]) -> bool:
     if len(blocks) > 1 or not block.only_counts:
         return False
     amount = block.fixed
+    settle: Callable[[Record | None], None] = block.settle_fixed
     if amount is None:
         amount = plain_worst(call.record, request)
         if amount is None:
             return False
         settle = partial(block.settle, amount)
-    else:
-        settle = block.settle_fixed
     if not block.take(amount):
         return False
     call.settle = settle
