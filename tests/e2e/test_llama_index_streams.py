@@ -137,7 +137,7 @@ def test_a_query_whose_stream_nobody_reads_asks_no_model(engine: Any) -> None:
     response = engine("http").query(QUESTION)
     del response
     assert [record.operation for record in billed()] == ["embeddings"]
-    assert llama_index.integration._unread._by_frame == {}, "nothing is kept of what is gone"
+    assert llama_index.integration.hooks._unread._by_frame == {}, "nothing is kept of what is gone"
 
 
 def test_what_the_program_calls_between_the_parts_of_an_answer_is_not_in_it(play: Play, engine: Any) -> None:
