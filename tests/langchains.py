@@ -130,7 +130,22 @@ def graph(model: Any) -> Any:
     return prompt | (lambda value: {"messages": value.to_messages()}) | built
 
 
-STACKS: dict[str, Callable[[Any], Any]] = {"direct": direct, "chain": chain, "graph": graph}
+def agent(model: Any) -> Any:
+    """An agent with a tool, which answers without it."""
+    built = agent_of(model, name="adder")
+    return ChatPromptTemplate.from_template("{text}") | (lambda value: {"messages": value.to_messages()}) | built
+
+
+def agent_of(model: Any, **more: Any) -> Any:
+    """The agent of LangChain 1.x, or that of LangGraph before it."""
+    try:
+        from langchain.agents import create_agent
+    except ImportError:
+        from langgraph.prebuilt import create_react_agent as create_agent
+    return create_agent(model, [add], **more)
+
+
+STACKS: dict[str, Callable[[Any], Any]] = {"direct": direct, "chain": chain, "graph": graph, "agent": agent}
 
 
 def asked(stack: str) -> Any:

@@ -209,6 +209,12 @@ async def test_parallel_branches_are_in_their_nodes(autolog):
         result = getattr(built.compile(name=run), run)({"messages": []})
         if run == "ainvoke":
             await result
+        root = autolog.named(run)
+        trace = tollbook.get_trace(root.trace_id)
+        assert trace is not None
+        (top,) = [span for span in trace.data.spans if span.span_id == root.span_id]
+        assert top.get_attribute("agent.llm_calls") == 2, "what threads and tasks call is the agent's, too"
+        assert top.get_attribute("agent.total_tokens") == 2 * 77
     found = [autolog.parents(record) for record in autolog.bills()]
     assert sorted(found) == [["left", "ainvoke"], ["left", "invoke"], ["right", "ainvoke"], ["right", "invoke"]]
 
@@ -484,7 +490,7 @@ async def test_an_agent_of_ten_steps_shows_what_it_cost(way, wire, autolog):
     """Nine calls of tools and an answer: every level agrees."""
     exchanges = [langchains.tool_call(number, done=number == 10) for number in range(1, 11)]
     with chat_openai(wire, exchanges) as model:
-        agent = _agent(model)
+        agent = langchains.agent_of(model, name="adder")
         asking = getattr(agent, way)({"messages": [HumanMessage(ASK)]}, {"recursion_limit": 50})
         if way == "ainvoke":
             asking = await asking
@@ -506,14 +512,6 @@ async def test_an_agent_of_ten_steps_shows_what_it_cost(way, wire, autolog):
     assert sum((span.inside.total_cost or 0 for span in nodes), Decimal(0)) == total, "every level agrees"
     assert all(span.inside.total_cost is None for span in nodes if span.name.startswith("tools"))
     assert {record.trace_id for record in autolog.bills()} == {root.trace_id}
-
-
-def _agent(model: Any, **more: Any) -> Any:
-    try:
-        from langchain.agents import create_agent
-    except ImportError:
-        from langgraph.prebuilt import create_react_agent as create_agent
-    return create_agent(model, [langchains.add], name="adder", **more)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])

@@ -43,14 +43,15 @@ MODELS: dict[str, Callable[[Play], Any]] = {
     "anthropic": llama.anthropic_llm,
     "http": llama.http_llm,
 }
-MODES = ("autolog", "instrument", "both")
+MODES = ("autolog", "instrument", "both", "twice")
 
 
 def switch_on(mode: str) -> None:
-    if mode != "instrument":
-        tollbook.autolog()
-    if mode != "autolog":
-        llama_index.instrument()
+    for _ in range(2 if mode == "twice" else 1):
+        if mode != "instrument":
+            tollbook.autolog()
+        if mode != "autolog":
+            llama_index.instrument()
 
 
 @pytest.fixture
@@ -93,7 +94,8 @@ def expected(model: str, way: str, mode: str) -> tuple[str, str, int | None, int
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("how", "way"),
-    [("direct", way) for way in llama.WAYS] + [("workflow", way) for way in ("achat", "stream_chat", "astream_chat")],
+    [("direct", way) for way in llama.WAYS]
+    + [("workflow", way) for way in ("chat", "achat", "stream_chat", "astream_chat", "acomplete")],
 )
 @pytest.mark.parametrize("model", MODELS)
 async def test_one_call_is_one_bill(model: str, way: str, how: str, mode: str, play: Play) -> None:

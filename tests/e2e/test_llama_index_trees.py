@@ -11,7 +11,7 @@ pytest.importorskip("llama_index.llms.openai")
 pytest.importorskip("llama_index.llms.anthropic")
 
 from tests import llama
-from tests.e2e.test_llama_index import billed, play, records, switch_on
+from tests.e2e.test_llama_index import MODELS, MODES, billed, play, records, switch_on
 from tests.wire.cassettes import load
 from tests.wire.server import Play, Wire
 
@@ -81,6 +81,34 @@ async def test_an_agent_of_ten_steps_with_tools_is_one_tree(mode: str, wire: Wir
     assert trace.info.token_usage is not None
     assert trace.info.token_usage["total_tokens"] == total(found) == 9 * 110 + 150
     assert {(record.attribution or {}).get("agent") for record in billed()} == {"adder"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("model", ["openai", "anthropic"])
+async def test_each_request_of_an_agent_is_one_bill_inside_of_it(
+    model: str, streaming: bool, mode: str, play: Play
+) -> None:
+    """Alone, or one of several; whose answer is streamed to it, or not."""
+    from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+    from llama_index.core.tools import FunctionTool
+
+    def agent() -> FunctionAgent:
+        tools, llm = [FunctionTool.from_defaults(add)], MODELS[model](play)
+        return FunctionAgent(name="adder", description="Adds.", tools=tools, llm=llm, streaming=streaming)
+
+    switch_on(mode)
+    await agent().run("Hello.")
+    await AgentWorkflow(agents=[agent()], root_agent="adder").run("Hello.")
+    bills = billed()
+    assert len(bills) == len(play.requests) == len({record.trace_id for record in bills}) == 2
+    assert {(record.attribution or {}).get("agent") for record in bills} == {"adder"}
+    for record in bills:
+        trace = tollbook.get_trace(record.trace_id)
+        assert trace is not None
+        (root,) = [span for span in trace.data.spans if span.parent_id is None]
+        assert root.get_attribute("agent.llm_calls") == trace.info.llm_calls == 1
+        assert root.inside.total_cost == trace.info.total_cost
 
 
 async def test_a_workflow_is_a_tree_of_its_steps(play: Play) -> None:

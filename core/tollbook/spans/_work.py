@@ -57,12 +57,11 @@ class Work:
         return task is not None and task is self._task() and not self.here()
 
     def over(self) -> bool:
-        """Whether it has returned, as far as can be told from here."""
-        if not self._whole:
+        """Whether it has returned, as far as can be told from here; of a task only, since nothing cancels a thread."""
+        if not self._whole or self._task is None:
             return False
-        if self._task is not None and ((task := self._task()) is None or task.done()):
-            return True
-        return self.away()
+        task = self._task()
+        return task is None or task.done() or self.away()
 
     def watch(self, returned: Callable[[], object]) -> None:
         """Call `returned` when the task that it is in has ended, unless it is left alone before."""
