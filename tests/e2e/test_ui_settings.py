@@ -11,7 +11,9 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("jinja2")
 
+from tests.commands import put
 from tests.dashboard import ORIGIN, Page, client, fill
+from tests.records import call
 
 from tollbook.budgets import budget_from, stored
 from tollbook.ledger import Store, open_store
@@ -80,6 +82,15 @@ def test_a_price_that_makes_no_sense_is_not_saved(store: Store, form: dict[str, 
 def test_a_form_that_is_too_long_is_refused(store: Store) -> None:
     answer = client(store).post("/budgets", data={"name": "x" * 100_000}, headers={"origin": ORIGIN})
     assert answer.status_code == 400
+
+
+def test_prices_of_models_that_are_used_come_first(store: Store) -> None:
+    put(store.path, call(provider="openai", request_model="o3", response_model="o3-2025-04-16"))
+    text = client(store).get("/prices").text
+    first = re.search(r'href="/prices/model\?model=([^&"]+)', text)
+    assert first
+    assert first[1] == "o3"
+    assert text.count("used here</span>") == 1
 
 
 def test_a_budget_is_edited_and_what_was_spent_stays_counted(store: Store) -> None:

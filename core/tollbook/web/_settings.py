@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tollbook.budgets import described as told
 from tollbook.budgets._active import touch
 from tollbook.cli import _definitions, _price_card, _unpriced
 from tollbook.cli._doctor import Finding, examine
-from tollbook.pricing import history
+from tollbook.pricing import history, quote
 from tollbook.reports import reprice
 from tollbook.web import _own_prices
 from tollbook.web._desk import Desk, brief
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tollbook.ledger import Limit
 
-_PRICES = 50
+_PRICES, _USED = 50, 500
 
 Fields = Mapping[str, str]
 
@@ -44,6 +45,8 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         for each in desk.listed()
         if (not layer or each.price.layer == layer) and (text in each.model.lower() or text == each.provider)
     ]
+    used = _used(desk)
+    found.sort(key=lambda each: (each.provider, each.model) not in used)
     first = (max(number, 1) - 1) * _PRICES
     edited = _own_prices.find(more.get("edit", ""))
     given = more if edited is None else {**edited.form, **more}
@@ -61,6 +64,7 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         first=first,
         following=first + _PRICES < len(found),
         amount=_amount,
+        used=used,
         unpriced=_unpriced.find(desk.store, None),
         own=_own_prices.own(),
         file=str(_definitions.place(project=False)) if edited is None else edited.definition.file,
@@ -70,6 +74,14 @@ def prices(desk: Desk, view: View, more: dict[str, str], *, problem: str = "", d
         done=done,
         defined={name: more.get(name, "") for name in ("model", "provider")} if done else {},
     )
+
+
+def _used(desk: Desk) -> set[tuple[str, str]]:
+    """(Provider, model) of the prices that the ledger's calls have now, as price lists name them."""
+    now = time.time_ns()
+    called = (row.key.values() for row in desk.store.summary(("provider", "model"))[:_USED])
+    cards = (quote(provider, model, now, None) for provider, model in called if provider and model)
+    return {(card.provider, card.model) for card in cards if card is not None}
 
 
 def _amount(price: Price, bucket: str) -> str:
