@@ -119,6 +119,20 @@ async def test_a_call_beside_the_stream_of_a_text_model_is_not_the_streams(way, 
     assert sorted(r.integration for r in autolog.bills()) == ["langchain", "openai"]
 
 
+@pytest.mark.parametrize("stack", ["chain", "graph", "agent"])
+@pytest.mark.parametrize("way", ["stream", "astream"])
+async def test_a_call_between_the_parts_of_a_chain_or_graph_is_not_the_models(way, stack, sdk, autolog):
+    """Also where the parts are those of a model inside, which is at work in another task or thread, or waits."""
+    options = {} if stack == "chain" else {"stream_mode": "messages"}
+    called = 0
+    async for _ in read(getattr(STACKS[stack](Unpatched()), way)(asked(stack), **options)):
+        if called < 2:
+            ask(sdk)
+            called += 1
+    assert bills(autolog) == [("langchain", 70)] + [("openai", 120)] * called
+    assert called
+
+
 async def test_what_the_program_opens_between_the_parts_of_a_stream_is_not_in_it(sdk, autolog):
     with tollbook.span("page") as page:
         for number, _ in enumerate(Unpatched().stream(ASK)):
