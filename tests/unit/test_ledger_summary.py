@@ -106,6 +106,16 @@ def test_money_is_exact_and_what_is_not_known_is_not_zero(store: Store) -> None:
     assert {row.key["source"] for row in store.summary(["source"])} == {"reported", "estimated", None}
 
 
+@pytest.mark.parametrize("apart", [0, HOUR])
+def test_sums_beyond_64_bits_are_exact(store: Store, apart: int) -> None:
+    """Of pico-dollars these end at 9.2 million dollars, of which one call can be half."""
+    most = 2**62 + 1
+    put(store, *[call(cost=Cost(total=most, input=most), start=START + n * apart) for n in range(7)], call())
+    (row,) = store.summary()
+    assert (row.total_cost, row.input_cost, row.calls) == (7 * most + 30, 7 * most + 10, 8)
+    assert sum(row.total_cost for row in store.summary(["hour", "model"])) == 7 * most + 30
+
+
 def test_dimensions(store: Store) -> None:
     put(
         store,

@@ -5,8 +5,7 @@ What is true of a call is told by its series, so roll-ups know it, too: SQL adds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from operator import add, sub
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tollbook.ledger import _rows, _sums
@@ -62,62 +61,68 @@ def numbers(true: Sequence[bool], sums: Sequence[int]) -> tuple[int, ...]:
 
 
 class Counting:
-    """How SQL adds up `NUMBERS` over the rows of roll-ups, in as few sums as there can be."""
+    """How SQL adds up `NUMBERS` over the rows of roll-ups. Of sums that are written twice it makes one."""
 
-    def __init__(self, series: Mapping[int, _rows.Key], columns: Collection[str]) -> None:
+    def __init__(self, series: Mapping[int, _rows.Key], columns: Collection[str], *, short: bool) -> None:
         """Say of what.
 
         Args:
             series: Those that may occur, by number.
             columns: The columns that are not 0 everywhere.
+            short: Add up pico-dollars, which takes less time, and ends where 64 bits do. Else micro-dollars and the
+                rest are added up apart.
         """
         self._columns = frozenset(columns)
-        self._places: dict[str, int] = {}
-        self._terms: list[tuple[tuple[int, int], ...]] = [self._sum(name) for name in _sums.SUMS]
+        self._short = short
         facts = [(number, told(key)) for number, key in series.items()]
+        wanted: list[tuple[tuple[str, ...], Sequence[int] | None, Sequence[int] | None]]
+        wanted = [((name,), None, None) for name in _sums.SUMS]
+        asked: list[list[int]] = []
         for place, (names, _) in enumerate(PARTS.values()):
             which = [number for number, true in facts if true[place]]
             others = [number for number, true in facts if not true[place]]
-            terms: list[tuple[int, int]] = []
-            for name in names:
-                if len(which) <= len(others):
-                    terms += self._sum(name, which) if which else ()
-                else:  # all but the others, which are fewer, and often those of another number
-                    terms += self._sum(name)
-                    terms += [(at, -times) for at, times in self._sum(name, others)] if others else ()
-            self._terms.append(tuple(terms))
-
-    def _sum(self, name: str, which: Sequence[int] | None = None) -> tuple[tuple[int, int], ...]:
-        """Of which of our sums, over calls of the series in `which` or all, the number is made, and how often."""
-        found = "{}" if which is None else f"CASE WHEN series IN ({','.join(map(str, which))}) THEN {{}} ELSE 0 END"
-        terms = [(name, 1)] if name in _sums.COUNTS else [(f"{name}_micro", _sums.MICRO), (f"{name}_pico", 1)]
-        return tuple(
-            (self._places.setdefault(f"sum({found.format(column)})", len(self._places)), times)
-            for column, times in terms
-            if column in self._columns
+            # All but the others, where these are fewer, or those that another number asks for, too.
+            inverse = which not in asked and (others in asked or len(others) < len(which))
+            asked.append(others if inverse else which)
+            wanted.append((names, None, others) if inverse else (names, which, None))
+        found = [self._number(*each) for each in wanted]
+        rests = [] if short else [self._number(*each, unit="pico") for each in wanted]
+        self._rests = [place for place, rest in enumerate(rests) if rest != found[place]]
+        money = [found[place] for place, (names, _, _) in enumerate(wanted) if names[0] in _sums.MONEY]
+        self.sql = ", ".join(
+            [*found, *[rests[place] for place in self._rests], f"typeof({' + '.join(money)}) = 'real'"]
         )
+        """What to select. Comes a number of more than 64 bits out, SQLite refuses, or the last of them is 1."""
 
-    @property
-    def sql(self) -> str:
-        """The sums, as SELECT takes them."""
-        return ", ".join(self._places)
+    def _number(
+        self, names: tuple[str, ...], which: Sequence[int] | None, others: Sequence[int] | None, unit: str = "micro"
+    ) -> str:
+        """The sum over the columns, over calls of the series in `which` (None: all), without those in `others`."""
+        found: list[str] = []
+        for name in names:
+            column = name if name in _sums.COUNTS else f"{name}_{unit}"
+            if name in _sums.COUNTS:
+                is_kept = column in self._columns
+            else:
+                is_kept = f"{name}_micro" in self._columns
+                if self._short:
+                    column = f"{name}_micro * {_sums.MICRO} + {name}_pico"
+            if not is_kept or which == []:
+                continue
+            found.append(f"+ sum({column if which is None else _only(column, which)})")
+            if others:
+                found.append(f"- sum({_only(column, others)})")
+        return " ".join(found).removeprefix("+ ") or "0"
 
-    def rows(self, columns: Sequence[Sequence[int]], many: int) -> Iterable[tuple[int, ...]]:
-        """The values of `NUMBERS`, row by row, from the columns of what was selected.
-
-        Column by column, since Python does that several times as fast.
-        """
-        none = (0,) * many
-        known: dict[tuple[tuple[int, int], ...], Sequence[int]] = {(): none}
-        for terms in self._terms:
-            if terms not in known:
-                known[terms] = _together([(columns[place], times) for place, times in terms])
-        return zip(*[known[terms] for terms in self._terms], strict=True)
+    def numbers(self, row: Sequence[int]) -> Sequence[int]:
+        """The values of `NUMBERS` from what was selected."""
+        if self._short:
+            return row[:-1]
+        found = list(row[: len(NUMBERS)])
+        for place, rest in zip(self._rests, row[len(NUMBERS) :], strict=False):
+            found[place] = found[place] * _sums.MICRO + rest
+        return found
 
 
-def _together(terms: Sequence[tuple[Sequence[int], int]]) -> Sequence[int]:
-    found: list[int] = []
-    for more, times in terms:
-        counted = more if times in (1, -1) else [times * number for number in more]
-        found = list(map(sub if times == -1 else add, found, counted)) if found else list(counted)
-    return found
+def _only(column: str, series: Sequence[int]) -> str:
+    return f"CASE WHEN series IN ({','.join(map(str, series))}) THEN {column} ELSE 0 END"

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import add, sub
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,9 @@ class Sums:
 Targets = dict[int, int]
 """Periods to which something is added, and how often; less than 0: from which it is taken away."""
 
-Found = tuple[int, int, int | bytes, Sequence[int]]
-"""Block or number of a part, value, what `Kinds.of` knows the kind by, and the numbers."""
+
+Found = list[tuple[int, int, int | bytes, Sequence[int]]]
+"""Rows: block or number of a part, value, what `Kinds.of` knows the kind by, and the numbers."""
 
 
 class Rolled:
@@ -112,7 +113,9 @@ class Rolled:
                 found = label({name: text} if name else _bookings.decode(text))
                 if found is not None:
                     self._labels[number] = found
-        self._counting = Counting(which.series, _columns(database))
+        columns = _columns(database)
+        self._counting: Counting = Counting(which.series, columns, short=True)
+        self._careful: Counting = Counting(which.series, columns, short=False)
         self._picked = ""
         if dimension != _bookings.NONE and self._rest is None and len(self._labels) <= _MANY:
             self._picked = f" AND value IN ({','.join(map(str, self._labels))})"
@@ -153,28 +156,26 @@ class Rolled:
         if blocks.keys() == {EVER}:  # all hours count alike
             self._tell(self._select("0", table), blocks[EVER], sums)
             return
-        rows = list(self._select("hour", table))
-        self._tell(rows, {hour: _containing(hour, blocks) for hour in {row[0] for row in rows}}, sums)
+        found = self._select("hour", table)
+        self._tell(found, {hour: _containing(hour, blocks) for hour in {row[0] for row in found}}, sums)
 
-    def _tell(self, rows: Iterable[Found], of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
+    def _tell(self, found: Found, of: Mapping[int, Targets] | Sequence[Targets], sums: Sums) -> None:
         """Add rows to the numbers of what they are booked to, and take them from those of calls booked to nothing."""
         labels, kind_of, add_ = self._labels, self._kinds.of, sums.add
-        booked: dict[tuple[int, int], list[Sequence[int]]] = {}
-        for at, value, found, numbers in rows:
-            kind = kind_of[found]
+        booked: dict[tuple[int, int | bytes], list[Sequence[int]]] = {}
+        for at, value, kind, numbers in found:
             label = labels.get(value)
             if label is not None:
                 for period, sign in of[at].items():
-                    add_((period, kind, label), numbers, sign)
+                    add_((period, kind_of[kind], label), numbers, sign)
             if self._rest is not None:
                 booked.setdefault((at, kind), []).append(numbers)
-        if self._rest is not None:
-            for (at, kind), several in booked.items():
-                numbers = list(map(sum, zip(*several, strict=True)))
-                for period, sign in of[at].items():
-                    add_((period, kind, self._rest), numbers, -sign)
+        for (at, kind), several in booked.items():
+            whole = list(map(sum, zip(*several, strict=True)))
+            for period, sign in of[at].items():
+                add_((period, kind_of[kind], self._rest or ()), whole, -sign)
 
-    def _by_block(self, dimension: int, size: int, blocks: Mapping[int, object]) -> Iterable[Found]:
+    def _by_block(self, dimension: int, size: int, blocks: Mapping[int, object]) -> Found:
         """What lies in blocks of one size, each by itself."""
         # In the order of the key, so that SQLite need not sort, and goes straight to the values that are picked.
         table, block, value, where = self._table(dimension, size)
@@ -187,7 +188,7 @@ class Rolled:
             block, f"{table} WHERE {where} AND {block} IN ({','.join(map(str, sorted(blocks)))})", value
         )
 
-    def _by_part(self, size: int, parts: Sequence[Cell]) -> Iterable[Found]:
+    def _by_part(self, size: int, parts: Sequence[Cell]) -> Found:
         """What lies in parts, each of several blocks, by the number of the part."""
         table, block, value, where = self._table(self._dimension, size)
         if len(parts) == 1:
@@ -205,15 +206,26 @@ class Rolled:
         value = "value" if dimension != _bookings.NONE else "0"
         return "rollup_value", "block", value, f"dimension = {dimension} AND size = {size} AND {where}"
 
-    def _select(self, at: str, table: str, value: str = "value") -> Iterable[Found]:
+    def _select(self, at: str, table: str, value: str = "value") -> Found:
         # Of a number SQL would take it that a column is meant.
         groups = ", ".join(word for word in (at, value, "kind" if self._kinds.parameters else "0") if word != "0")
-        query = f"SELECT {at}, {value}, {self._kinds.sql} AS kind, {self._counting.sql} FROM {table}"
-        rows = self._database.execute(f"{query} GROUP BY {groups}" if groups else query, self._kinds.parameters)
-        columns = list(zip(*rows.fetchall(), strict=True))
-        if not columns or columns[3][0] is None:  # without groups there is a row of nothing
-            return ()
-        return zip(*columns[:3], self._counting.rows(columns[3:], len(columns[0])), strict=True)
+        table = f"{table} GROUP BY {groups}" if groups else table
+        import sqlite3
+
+        while True:
+            counting = self._counting
+            query = f"SELECT {at}, {value}, {self._kinds.sql} AS kind, {counting.sql} FROM {table}"
+            try:
+                rows = self._database.execute(query, self._kinds.parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                if counting is self._careful or "overflow" not in str(error):
+                    raise
+            else:
+                if rows and rows[0][3] is None:  # without groups there is a row of nothing
+                    return []
+                if counting is self._careful or not any(row[-1] for row in rows):
+                    return [(row[0], row[1], row[2], counting.numbers(row[3:])) for row in rows]
+            self._counting = self._careful
 
 
 def _columns(database: sqlite3.Connection) -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,7 +38,7 @@ _MANY = 1000
 """Calls that are added up at once."""
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """Sums over the calls that share a key. Amounts of money are pico-dollars, with views in USD."""
 
     key: dict[str, str | None]
@@ -240,7 +239,8 @@ class Summary:
 
     def _label(self, booked: Booked) -> Values | None:
         """The values of an attribution; None if it is filtered out."""
-        if any(booked.get(name) not in values for name, values in self._filter.booked.items()):
+        wanted = self._filter.booked
+        if wanted and any(booked.get(name) not in values for name, values in wanted.items()):
             return None
         return tuple([booked.get(name or "") for name in self._booked])
 
@@ -275,18 +275,29 @@ class Summary:
 
     def _to_rows(self, periods_: Sequence[str]) -> list[tuple[int, Row]]:
         """Rows with the number of their period, by which they are sorted; then the dearest first."""
-        found = [
-            (period, -sums[_COST], -sums[_INPUT] - sums[_OUTPUT], -sums[_CALLS], kind, booked, sums)
-            for (period, kind, booked), sums in self._sums.found.items()
-            if sums[_CALLS]  # else other places had some
-        ]
-        found.sort(key=itemgetter(0, 1, 2, 3))
+        # What has no calls was somewhere else.
+        found = [(key, sums) for key, sums in self._sums.found.items() if sums[_CALLS]]
+        found.sort(key=_dearness, reverse=True)
+        if self._time or len(periods_) > 1:
+            found.sort(key=_period)
         order = [self._names.index(name) for name in self._by]
         in_order = order == list(range(len(order)))
         kinds, by = self._kinds.kinds, self._by
         rows: list[tuple[int, Row]] = []
-        for period, _, _, _, kind, booked, sums in found:
+        for (period, kind, booked), sums in found:
             values = (periods_[period], *kinds[kind], *booked) if self._time else (*kinds[kind], *booked)
             ordered = values if in_order else tuple([values[number] for number in order])
             rows.append((period, Row(dict(zip(by, ordered, strict=True)), *sums)))
         return rows
+
+
+_Found = tuple[tuple[int, int, Values], Sequence[int]]
+
+
+def _dearness(found: _Found) -> tuple[int, int, int]:
+    sums = found[1]
+    return sums[_COST], sums[_INPUT] + sums[_OUTPUT], sums[_CALLS]
+
+
+def _period(found: _Found) -> int:
+    return found[0][0]
