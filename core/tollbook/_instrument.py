@@ -161,7 +161,7 @@ def _leave() -> None:
 
 
 def _sweep() -> None:
-    from tollbook._runtime import catch_up
+    from tollbook._late import catch_up
     from tollbook.spans import open_streams
 
     catch_up()

@@ -7,17 +7,15 @@ import logging
 import os
 import sys
 import threading
-from collections import deque
 from typing import TYPE_CHECKING
 
-from tollbook import _guard, _salt
+from tollbook import _guard, _late, _salt
 from tollbook._paths import marker, store_path
 from tollbook.spans import _sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
-    from types import FrameType
     from typing import Any, Literal
 
     from tollbook.budgets import Budget, BudgetStatus, Source
@@ -146,7 +144,7 @@ def _open() -> Ledger:
 
         opened = _ledger = Ledger(_url)
         _sink.sink = opened.append
-        opened.after_drain.append(lambda _: catch_up())
+        opened.after_drain.append(lambda _: _late.catch_up())
         _write_cards()
     finally:
         _opening = False
@@ -212,8 +210,6 @@ def _settle_in(place: str | Path | None) -> bool:
 
 
 _warming: threading.Thread | None = None
-_loaded = False
-_late: deque[Callable[[], object]] = deque()
 
 
 def warm() -> None:
@@ -221,53 +217,30 @@ def warm() -> None:
     global _warming
     if _warming is None:
         thread = threading.Thread(target=_load, name="tollbook-warm", daemon=True)
-        with contextlib.suppress(RuntimeError):  # no thread to spare: they are loaded when they are needed
+        _late.loading = True
+        try:
             thread.start()
+        except RuntimeError:  # no thread to spare: they are loaded when they are needed
+            _late.loading = False
+        else:
             _warming = thread
 
 
-def when_loaded(action: Callable[[], object]) -> None:
-    """Do `action` now, or as soon as the ledger and the price list are loaded.
-
-    For what the garbage collector starts: it runs anywhere, also in the midst of the import of a module that the action
-    needs, and would find that module half done. Then it waits for the next drain, or the program's end.
-    """
-    _late.append(action)
-    catch_up()
-
-
-def _importing() -> bool:
-    """Whether an import is under way in this thread."""
-    frame: FrameType | None = sys._getframe()  # pyright: ignore[reportPrivateUsage]
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return True
-        frame = frame.f_back
-    return False
-
-
-def catch_up() -> None:
-    """Do what is waiting for `when_loaded`, if it can be done here and now."""
-    while _late and (_loaded or _warming is None) and not _importing():
-        try:
-            action = _late.popleft()
-        except IndexError:  # another thread was faster
-            return
-        action()
-
-
-def _warmed(timeout: float) -> None:
-    """Wait for what is being loaded, and do what waits for it."""
-    if _warming is not None and not _loaded and _warming is not threading.current_thread():
+def _settled(timeout: float) -> Ledger:
+    """The ledger, once all that has ended here is on record."""
+    if _warming is not None and _late.loading and _warming is not threading.current_thread():
         _warming.join(timeout)
-    catch_up()
+    _late.catch_up()
+    ledger = start()
+    for settle in _sink.unsaid:
+        settle()
+    return ledger
 
 
 def _load() -> None:
-    global _loaded
     _load_all()
-    _loaded = True
-    catch_up()
+    _late.loading = False
+    _late.catch_up()
 
 
 @_guard.guarded
@@ -307,10 +280,7 @@ def _write_card(card: Card) -> None:
 
 def store() -> Store:
     """The store of this process, with everything in it that has been recorded so far, by any process."""
-    _warmed(5.0)
-    ledger = start()
-    for settle in _sink.unsaid:
-        settle()
+    ledger = _settled(5.0)
     ledger.store.drain()
     return ledger.store
 
@@ -326,8 +296,7 @@ def flush(timeout: float = 10.0) -> bool:
     Returns:
         Whether everything arrived in time.
     """
-    _warmed(min(timeout, 5.0))
-    return start().flush(timeout)
+    return _settled(min(timeout, 5.0)).flush(timeout)
 
 
 def get_last_active_trace_id() -> str | None:
@@ -421,9 +390,9 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _opening, _loaded  # another thread of the parent may hold the old one
-    _lock, _opening, _loaded = threading.RLock(), False, True
-    _late.clear()  # the parent's
+    global _lock, _opening  # another thread of the parent may hold the old one
+    _lock, _opening = threading.RLock(), False
+    _late.forget()
 
 
 if hasattr(os, "register_at_fork"):

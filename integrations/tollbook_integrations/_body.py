@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tollbook import _guard
-from tollbook._runtime import when_loaded
+from tollbook._late import later
 from tollbook.spans import Call, status_of
 
 KEY = "tollbook.call"
@@ -138,7 +138,7 @@ class _Dropped:
 def _dropped(call: Call) -> None:
     """Nobody reads on; most likely it is the garbage collector that says so."""
     if not call.ended:
-        when_loaded(functools.partial(finish, call))
+        later(functools.partial(finish, call))
 
 
 def follow(call: Call, response: Any) -> None:

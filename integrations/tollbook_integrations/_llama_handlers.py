@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from tollbook import _guard
-from tollbook._runtime import when_loaded
+from tollbook._late import later
 from tollbook.spans import Run, Runs, current, open_streams
 from tollbook.spans._context import innermost, parse_traceparent
 from tollbook_integrations._framework import Framework
@@ -217,7 +217,7 @@ class LlamaIndex:
         if isinstance(run, Model) and run.record.stream and isinstance(result, Generator | AsyncGenerator):
             run.leave()
             gone = functools.partial(self._dropped, id_, GeneratorExit())
-            run.stream = weakref.ref(cast("object", result), lambda _: when_loaded(gone))
+            run.stream = weakref.ref(cast("object", result), lambda _: later(gone))
             return
         self.runs.pop(id_)
         if isinstance(run, Part):

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import sys
 import weakref
 from asyncio.exceptions import CancelledError
 from collections.abc import Callable, Hashable, Mapping
@@ -23,6 +22,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from tollbook import _guard, tokens, usage
+from tollbook._late import later
 from tollbook.spans import _attribution, _joins, _sink
 from tollbook.spans._complete import defer, price
 from tollbook.spans._context import Claim, Parent, current, innermost, opened
@@ -342,10 +342,7 @@ class Runs:
 
     def _let_go(self, key: Hashable) -> None:
         if key in self._open:
-            # The garbage collector may be here, where a record can't be written; the runtime lies above this layer.
-            runtime = sys.modules.get("tollbook._runtime")
-            lost = functools.partial(self._lost, key)
-            lost() if runtime is None else runtime.when_loaded(lost)
+            later(functools.partial(self._lost, key))  # the garbage collector may be here
 
     def _lost(self, key: Hashable) -> None:
         if (run := self._open.pop(key, None)) is not None:
