@@ -125,4 +125,11 @@ class Counting:
 
 
 def _only(column: str, series: Sequence[int]) -> str:
-    return f"CASE WHEN series IN ({','.join(map(str, series))}) THEN {column} ELSE 0 END"
+    """The column of rows of these series, else 0."""
+    # A bit for each, where 63 are enough: SQLite tests one faster than it looks a number up.
+    bits = sum(1 << number for number in series) if max(series) < _BITS else None
+    wanted = f"series IN ({','.join(map(str, series))})" if bits is None else f"{bits} >> series & 1"
+    return f"CASE WHEN {wanted} THEN {column} ELSE 0 END"
+
+
+_BITS = 63
