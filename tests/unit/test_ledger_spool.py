@@ -275,6 +275,38 @@ def test_the_drainer_is_woken_by_the_first_record_and_by_each_full_batch(store: 
     assert woken == [1, 502, 1003, 1203]
 
 
+def test_what_is_drained_by_somebody_else_counts_for_no_batch_and_takes_no_wake_away(store: Store) -> None:
+    woken: list[int] = []
+    appended: list[Record] = []
+    spool = Spool(store.spool, wake=lambda: woken.append(len(appended)))
+
+    def append(count: int) -> None:
+        for _ in range(count):
+            appended.append(call())
+            spool.append(appended[-1])
+
+    append(400)
+    spool.drained()
+    append(500)
+    assert woken == [1]
+    append(1)
+    assert woken == [1, 901]
+    spool.idle()
+    spool.drained()
+    append(1)
+    assert woken == [1, 901, 902]
+
+
+def test_a_journal_that_grew_is_ended_also_where_batches_never_get_full(store: Store) -> None:
+    spool = Spool(store.spool, rotate=1000)
+    spool.append(call())
+    first = spool.path
+    for _ in range(20):
+        spool.append(call())
+        spool.drained()
+    assert spool.path != first
+
+
 def test_a_forked_child_has_its_own_journal_and_leaves_the_parents_waiting_records_to_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ class Ledger:
 
     __slots__ = (
         "__weakref__",
+        "_counting",
         "_drained",
         "_ending",
         "_error",
@@ -94,6 +95,8 @@ class Ledger:
             self._failed(error)
             return False
         self._error = None
+        with self._counting:
+            self.spool.drained()
         self._say_drained()
         return written
 
@@ -122,6 +125,7 @@ class Ledger:
 
     def _begin(self) -> None:
         self._thread = None
+        self._counting = threading.Lock()
         self._signal = threading.Lock()
         self._signal.acquire()
         self._ending = threading.Event()
@@ -182,11 +186,12 @@ class Ledger:
         self._drained = journal
         self._error = None
         self._pause = _GATHER
-        # Said before looking again, so that a record is either seen by the look or wakes this thread.
-        self.spool.idle()
-        if written and self.spool.mark() == mark:
-            return True
-        self.spool.busy()
+        with self._counting:
+            # Said before looking again, so that a record is either seen by the look or wakes this thread.
+            self.spool.idle()
+            if written and self.spool.mark() == mark:
+                return True
+            self.spool.busy()
         return False
 
     def _say_drained(self) -> None:

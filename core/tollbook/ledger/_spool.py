@@ -168,6 +168,13 @@ class Spool:
         """Undo `idle`: the drainer comes again by itself."""
         self._left = EVERY
 
+    def drained(self) -> None:
+        """Count the next batch from here: all that was written is in the ledger."""
+        if self._left > 0:  # else the next record wakes the drainer
+            if self._fd >= 0:
+                self._check()
+            self._left = EVERY
+
     def mark(self) -> tuple[Path | None, int]:
         """The journal and its length: unchanged as long as nothing was appended."""
         try:
