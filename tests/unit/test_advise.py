@@ -198,12 +198,12 @@ def test_requests_that_begin_alike(store: Store):
 # ---- runs of agents ----------------------------------------------------------------------------------------------
 
 
-def run_of(*sent: int, name: str = "planner", **changes: Any) -> list[Record]:
+def run_of(*sent: int, name: str = "planner", model: str = "gpt-4o", **changes: Any) -> list[Record]:
     """An agent with a tool that makes one call after another."""
     agent = call(kind="agent", name=name, bills=False, usage=None, cost=None)
     tool = call(kind="tool", parent_id=agent.span_id, trace_id=agent.trace_id, bills=False, usage=None, cost=None)
     calls = [
-        paid("gpt-4o", n, usage=Usage({"input": tokens}), trace_id=agent.trace_id, parent_id=tool.span_id, **changes)
+        paid(model, n, usage=Usage({"input": tokens}), trace_id=agent.trace_id, parent_id=tool.span_id, **changes)
         for n, tokens in enumerate(sent)
     ]
     return [agent, tool, *calls]
@@ -217,6 +217,13 @@ def test_context_that_grows_with_each_step(store: Store):
     assert steps(found) == ["2", "4,000 in 4 steps", "11,500", "5,500", "0.01375 USD of 0.02875 USD"]
     assert "1,000 tokens more with each step" in found.text
     assert found.saving == Decimal("0.01375")
+
+
+def test_what_growing_context_costs_without_a_price_is_not_known(store: Store):
+    put(store, *run_of(1_000, 2_000, 4_000, model="house-llama"))
+    found = only(advise(store), "growing_context")
+    assert (found.saving, found.cost) == (None, None)
+    assert steps(found)[-1] == "not known: they have no price"
 
 
 def test_context_that_stays_is_no_advice(store: Store):

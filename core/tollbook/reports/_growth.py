@@ -29,6 +29,8 @@ class _Growth(msgspec.Struct):
     """Tokens that were there one step before, at most."""
     cost: int = 0
     again_cost: int = 0
+    unknown: int = 0
+    """Calls whose input has no known cost."""
 
 
 class GrowingContext:
@@ -59,7 +61,9 @@ class GrowingContext:
         grown.growth += sent[-1] - sent[0]
         grown.sent += sum(sent)
         for n, call in enumerate(calls):
-            cost = 0 if call.cost is None else call.cost.input or 0
+            known = None if call.cost is None or call.cost.total is None else call.cost.input
+            cost = known or 0
+            grown.unknown += known is None
             again = min(sent[n - 1], sent[n]) if n else 0
             grown.cost += cost
             grown.again += again
@@ -71,6 +75,11 @@ class GrowingContext:
             if found.growth <= 0:
                 continue
             each = found.growth // found.steps
+            priced = found.unknown < found.calls
+            more = f", without {found.unknown:,} calls of unknown cost" if found.unknown and priced else ""
+            part = (
+                f"{said(found.again_cost)} of {said(found.cost)}{more}" if priced else "not known: they have no price"
+            )
             yield Advice(
                 signal="growing_context",
                 about=about(model, agent=name),
@@ -80,13 +89,13 @@ class GrowingContext:
                     Step("tokens from the first call to the last", f"{found.growth:,} in {found.steps:,} steps"),
                     Step("tokens sent", f"{found.sent:,}"),
                     Step("of these, as many as the step before sent", f"{found.again:,}"),
-                    Step("their part of what the input cost", f"{said(found.again_cost)} of {said(found.cost)}"),
+                    Step("their part of what the input cost", part),
                 ),
                 basis="guessed",
                 guess="that a call repeats what the one before it sent",
                 calls=found.calls,
-                cost=usd(found.cost),
-                saving=usd(found.again_cost),
+                cost=usd(found.cost) if priced else None,
+                saving=usd(found.again_cost) if priced else None,
             )
 
 

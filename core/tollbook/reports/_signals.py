@@ -198,7 +198,7 @@ class FailedCalls:
             kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(found.kinds.items()))
             steps = [
                 Step("calls that did not end well", f"{found.failed:,}{f' ({kinds})' if kinds else ''}"),
-                Step("what of these is known to have cost", said(found.cost)),
+                Step("what of these is known to have cost", said(found.cost) if found.cost else "nothing"),
             ]
             unsure = found.unknown + found.retried
             if unsure:
@@ -214,7 +214,7 @@ class FailedCalls:
                 basis="guessed" if unsure else "known",
                 guess="that calls without an answer were billed like others; providers do not say" if unsure else "",
                 calls=found.failed + found.retried,
-                cost=usd(found.cost),
+                cost=None if unsure and not found.cost else usd(found.cost),
             )
 
 
