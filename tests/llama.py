@@ -88,22 +88,26 @@ class Http(CustomLLM):
         return items()
 
 
+ONCE: Any = {"default_headers": {"Connection": "close"}}
+"""LlamaIndex never closes its asynchronous clients: a connection that is kept would outlive the loop it is of."""
+
+
 def openai_llm(play: Play, **options: Any) -> OpenAI:
     """LlamaIndex' `OpenAI`."""
     url = play.url("api.openai.com", "/v1")
-    return OpenAI(**{"model": "gpt-4o", "api_base": url, "api_key": KEY, "timeout": PATIENT, **options})
+    return OpenAI(**{"model": "gpt-4o", "api_base": url, "api_key": KEY, "timeout": PATIENT, **ONCE, **options})
 
 
 def responses_llm(play: Play) -> OpenAIResponses:
     """LlamaIndex' `OpenAIResponses`."""
     url = play.url("api.openai.com", "/v1")
-    return OpenAIResponses(model="gpt-4o", api_base=url, api_key=KEY, timeout=PATIENT)
+    return OpenAIResponses(model="gpt-4o", api_base=url, api_key=KEY, timeout=PATIENT, **ONCE)
 
 
 def anthropic_llm(play: Play) -> Anthropic:
     """LlamaIndex' `Anthropic`."""
     url = play.url("api.anthropic.com")
-    return Anthropic(model="claude-sonnet-4-6", base_url=url, api_key=KEY, timeout=PATIENT)
+    return Anthropic(model="claude-sonnet-4-6", base_url=url, api_key=KEY, timeout=PATIENT, **ONCE)
 
 
 def http_llm(play: Play, **options: Any) -> Http:
@@ -114,7 +118,7 @@ def http_llm(play: Play, **options: Any) -> Http:
 def embeddings(play: Play) -> OpenAIEmbedding:
     """LlamaIndex' `OpenAIEmbedding`."""
     url = play.url("api.openai.com", "/v1")
-    return OpenAIEmbedding(model="text-embedding-3-small", api_base=url, api_key=KEY, timeout=PATIENT)
+    return OpenAIEmbedding(model="text-embedding-3-small", api_base=url, api_key=KEY, timeout=PATIENT, **ONCE)
 
 
 class Asks(Workflow):
