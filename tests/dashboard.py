@@ -25,6 +25,7 @@ PAGES = (
     "/breakdown/what-if",
     "/traces",
     "/sessions",
+    "/sessions?sort=cost",
     "/prices",
     "/budgets",
     "/health",

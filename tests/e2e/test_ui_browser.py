@@ -41,6 +41,7 @@ PAGES = {
     "traces": "/traces",
     "traces-dearest": "/traces?sort=cost&where=feature%3Dsearch",
     "sessions": "/sessions",
+    "sessions-dearest": "/sessions?sort=cost",
     "prices": "/prices",
     "prices-define": "/prices?name=x",
     "price": "/prices/model?model=gpt-5&provider=openai",

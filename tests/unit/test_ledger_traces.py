@@ -126,6 +126,53 @@ def test_traces_that_arrive_between_pages_move_none_to_another_page(store: Store
     assert [each.trace_id for each in (*first, *rest)] == [name(n) for n in (5, 4, 3, 2, 1, 0)]
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    spans=st.lists(
+        st.tuples(
+            st.sampled_from(["s1", "s2", "s3", "s4", None]),
+            st.integers(0, 4),  # start
+            st.sampled_from(["a", "b", None]),  # feature
+            st.sampled_from(["openai", "anthropic"]),
+        ),
+        max_size=14,
+    ),
+    size=st.integers(1, 4),
+    where=st.sampled_from([{}, {"feature": "a"}, {"session": ["s1", "s3"]}, {"provider": "openai"}]),
+    edges=st.tuples(st.none() | st.integers(0, 4), st.none() | st.integers(0, 5)),
+)
+def test_pages_have_every_session_once_where_its_latest_call_is(
+    spans: list[tuple[str | None, int, str | None, str]],
+    size: int,
+    where: dict[str, Any],
+    edges: tuple[int | None, int | None],
+) -> None:
+    wanted: dict[str, int] = {}
+    records: list[Record] = []
+    for session, start, feature, provider in spans:
+        booked = {key: value for key, value in (("session", session), ("feature", feature)) if value}
+        records.append(call(start=START + start, attribution=booked or None, provider=provider))
+        fits = (
+            (edges[0] is None or start >= edges[0])
+            and (edges[1] is None or start < edges[1])
+            and where.get("feature", feature) == feature
+            and where.get("provider", provider) == provider
+            and session in where.get("session", [session])
+        )
+        if fits and session is not None:
+            wanted[session] = max(wanted.get(session, 0), START + start)
+    since, until = (None if edge is None else START + edge for edge in edges)
+    with tempfile.TemporaryDirectory() as directory, Store(Path(directory) / "ledger.db") as store:
+        put(store, *records)
+        found: list[Any] = []
+        while page := store.sessions(since, until, where, limit=size, after=found[-1].cursor if found else None):
+            assert len(page) <= size
+            found += page
+    assert {each.session_id: each.last for each in found} == wanted
+    assert len(found) == len(wanted)
+    assert [each.last for each in found] == sorted(wanted.values(), reverse=True)
+
+
 @pytest.mark.parametrize("order", ["time", "cost"])
 @pytest.mark.parametrize("after", ["", "x", "1", "1.x", "x.1", f"{2**64}.00", f"1.{2**64:x}g", f"{10**40}.00"])
 def test_a_place_that_is_none_is_told(store: Store, order: Literal["time", "cost"], after: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._dimensions import Filter, Where
     from tollbook.ledger._repriced import PastCost
     from tollbook.ledger._summary import Row
-    from tollbook.ledger._traces import Order, TraceSum
+    from tollbook.ledger._traces import Latest, Order, TraceSum
     from tollbook.spans import Record, Session
 
 # A program that only records needs none of what answers them: imported where it is used.
@@ -165,6 +165,33 @@ class Questions:
         wanted = checked(order)
         with self.reading() as database:
             return [] if database is None else Page(database, where, since, until).read(wanted, limit, after)
+
+    def sessions(
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        where: Where | None = None,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Latest]:
+        """Sessions with spans that fit, the latest span's first; a page is read at once, however many there are.
+
+        Args:
+            since: Unix nanoseconds of the earliest start of a span.
+            until: Unix nanoseconds that the start must lie before.
+            where: As in `summary`.
+            limit: How many at most.
+            after: The `cursor` of the session behind which to go on, of the same question.
+
+        Raises:
+            ValueError: No such dimension, or no such place.
+            StoreError: The ledger can't be read.
+        """
+        from tollbook.ledger._traces import Page
+
+        with self.reading() as database:
+            return [] if database is None else Page(database, where, since, until).sessions(limit, after)
 
     def summary(
         self,

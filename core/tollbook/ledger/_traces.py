@@ -1,11 +1,11 @@
-"""The traces of a ledger, page by page: the latest or the dearest first."""
+"""The traces and sessions of a ledger, page by page: the latest or the dearest first."""
 
 # ruff: noqa: S608 - only words of our own are put into SQL; values are parameters
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -53,8 +53,18 @@ class TraceSum(msgspec.Struct, frozen=True):
         return None if self.cost is None else to_usd(self.cost)
 
 
+class Latest(NamedTuple):
+    """A session, where its latest call stands."""
+
+    session_id: str
+    last: int
+    """Start of the latest of its spans that were asked for, in Unix nanoseconds."""
+    cursor: str
+    """What `Store.sessions` takes as `after`, to go on behind this session."""
+
+
 class Page:
-    """One question; `read` asks it."""
+    """One question; `read` asks it for traces, `sessions` for those."""
 
     def __init__(self, database: sqlite3.Connection, where: Where | None, since: int | None, until: int | None) -> None:
         """Raises ValueError for a dimension that is not known."""
@@ -111,6 +121,35 @@ class Page:
         )
         rows = self._database.execute(query, (*self._parameters, *values, limit))
         return [_to_sum(row, None) for row in rows]
+
+    def sessions(self, limit: int, after: str | None) -> list[Latest]:
+        """The sessions of the page. Each stands where its last span does that fits, as traces do."""
+        ask = self._database.execute
+        dimension = ask("SELECT id FROM dimension WHERE name = 'session'").fetchone()
+        if dimension is None:
+            return []
+        start, number = (_END, _END) if after is None else _numbers(after)
+        query = (
+            "SELECT start, id, (SELECT value FROM booked WHERE booked.booking = span.booking AND dimension = ?) "
+            f"FROM span WHERE start <= ? AND (start, id) < (?, ?) AND {self._fits} ORDER BY start DESC, id DESC"
+        )
+        later = (
+            "SELECT 1 FROM span WHERE booking IN (SELECT booking FROM booked WHERE value = ?) "
+            f"AND start >= ? AND (start, id) >= (?, ?) AND {self._fits} LIMIT 1"
+        )
+        found: list[Latest] = []
+        seen: set[int] = set()
+        for last, span, value in ask(query, (*dimension, start, start, number, *self._parameters)):
+            if value is None or value in seen:
+                continue
+            seen.add(value)
+            if after is not None and ask(later, (value, start, start, number, *self._parameters)).fetchone():
+                continue  # it stands on a page before
+            name: str = ask("SELECT text FROM value WHERE id = ?", (value,)).fetchone()[0]
+            found.append(Latest(name, last, f"{last}.{span}"))
+            if len(found) >= limit:
+                break
+        return found
 
 
 def _to_sum(row: tuple[Any, ...], cursor: str | None) -> TraceSum:

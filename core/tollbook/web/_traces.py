@@ -13,7 +13,7 @@ from tollbook.spans import Record, Trace, TraceSpan
 from tollbook.spans._trace import billed
 from tollbook.web._desk import Desk, period_of, shown
 from tollbook.web._overview import asked
-from tollbook.web._view import View, Wrong
+from tollbook.web._view import Span, View, Wrong
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -45,13 +45,8 @@ class Line(NamedTuple):
 def traces(desk: Desk, view: View, more: dict[str, str]) -> Response:
     """The traces with calls that are asked for, the latest or the dearest first."""
     span = period_of(view)
-    order, after = more.get("sort", ORDERS[0]), more.get("after")
-    where = view.conditions()
-    if wrong := set(where) & set(TIMES):
-        raise Wrong(f"where={min(wrong)}=...: a time is chosen by the period")
-    if order not in ORDERS:
-        raise Wrong(f"sort={order}: expected one of {', '.join(ORDERS)}")
-    found = desk.store.traces(span.since, span.until, where, order=cast("Order", order), limit=_TRACES + 1, after=after)
+    order, after = _order(more), more.get("after")
+    found = desk.store.traces(span.since, span.until, _conditions(view), order=order, limit=_TRACES + 1, after=after)
     return desk.page(
         "traces",
         "/traces",
@@ -66,6 +61,20 @@ def traces(desk: Desk, view: View, more: dict[str, str]) -> Response:
         empty=not found and desk.is_empty(),
         duration=duration,
     )
+
+
+def _order(more: dict[str, str]) -> Order:
+    order = more.get("sort", ORDERS[0])
+    if order not in ORDERS:
+        raise Wrong(f"sort={order}: expected one of {', '.join(ORDERS)}")
+    return cast("Order", order)
+
+
+def _conditions(view: View) -> dict[str, list[str | None]]:
+    where = view.conditions()
+    if wrong := set(where) & set(TIMES):
+        raise Wrong(f"where={min(wrong)}=...: a time is chosen by the period")
+    return where
 
 
 def _line(trace: Trace) -> Line:
@@ -157,8 +166,11 @@ def _attribution(records: Sequence[Record]) -> list[tuple[str, str]]:
 
 
 def sessions(desk: Desk, view: View, more: dict[str, str]) -> Response:
-    """Sessions, the most expensive first."""
+    """Sessions, the latest or the dearest first."""
     span = period_of(view)
+    order = _order(more)
+    if order == ORDERS[0]:
+        return _latest(desk, view, span, more.get("after"))
     number = int(more["page"]) if more.get("page", "").isdigit() and len(more["page"]) < 7 else 1
     found = asked(desk, view, span, ("session",))
     rows = [row for row in shown(found.rows) if row.key[0] is not None]
@@ -174,7 +186,33 @@ def sessions(desk: Desk, view: View, more: dict[str, str]) -> Response:
         many=len(rows),
         number=max(number, 1),
         following=first + _SESSIONS < len(rows),
+        order=order,
+        extra={"sort": order},
         outside=next((row for row in found.rows if row.key[0] is None), None),
         total=found.total,
         empty=not found.total.calls and desk.is_empty(),
+    )
+
+
+def _latest(desk: Desk, view: View, span: Span, after: str | None) -> Response:
+    """The sessions of one page; what they come to is asked of them alone, however many there are."""
+    found = desk.store.sessions(span.since, span.until, _conditions(view), limit=_SESSIONS + 1, after=after)
+    named = [each.session_id for each in found[:_SESSIONS]]
+    rows = {row.key[0]: row for row in asked(desk, view, span, ("session",), where={"session": named}).rows if named}
+    return desk.page(
+        "sessions",
+        "/sessions",
+        view,
+        span=span,
+        title="Sessions",
+        rows=[rows[each] for each in named if each in rows],
+        last={each.session_id: each.last for each in found},
+        first=after is None,
+        many=len(found),
+        following=found[_SESSIONS - 1].cursor if len(found) > _SESSIONS else "",
+        order=ORDERS[0],
+        extra={},
+        outside=None,
+        total=asked(desk, view, span, ()).total,
+        empty=not found and desk.is_empty(),
     )
