@@ -128,6 +128,7 @@ MONTH = NOW - 30 * 24 * HOUR
 OTHERS: dict[str, Callable[[Store], object]] = {
     "traces, the latest 30": lambda store: store.traces(limit=30),
     "traces of one user": lambda store: store.traces(where={"user": "u_7"}, limit=30),
+    "sessions, the latest 50": lambda store: store.sessions(limit=50),
     "traces by cost, last 30 days": lambda store: store.traces(MONTH, order="cost", limit=30),
     "what a call costs, last 30 days": lambda store: report(store, by=["model"], since=MONTH, stats="call"),
     "unusual days": lambda store: unusual(store, timezone=ZONE, now=datetime.fromtimestamp(NOW / 1e9, UTC)),
