@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -278,7 +277,6 @@ async def test_each_call_of_a_cancelled_batch_is_a_bill(metering, books, tmp_pat
     assert [record.status for record in books.bills()] == ["cancelled"] * 4
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout")
 async def test_a_call_that_ran_out_of_time_does_not_take_the_next_one_for_its_own(sdk, autolog):
     """In the same task, which goes on; the error is still held."""
     try:
