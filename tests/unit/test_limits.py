@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -371,3 +372,13 @@ def test_a_crash_between_any_two_steps_neither_overspends_nor_loses_what_was_spe
         [state] = store.limits.states()
         assert state.reserved == sum(most for _, most in running.values()) * CENT
         store.limits.withdraw(dollar.name)
+
+
+def test_a_ledger_that_nobody_holds_is_closed_at_once(tmp_path: Path) -> None:
+    """Whoever asked it for its limits does not leave it to the garbage collector."""
+    store = Store(tmp_path / "ledger.db")
+    assert store.limits.states() == []
+    store.limits.withdraw("x")
+    gone = weakref.ref(store)
+    del store
+    assert gone() is None

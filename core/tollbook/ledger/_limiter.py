@@ -26,12 +26,11 @@ class _Full(Exception):  # noqa: N818 - inside only: it undoes the transaction
 class Limiter:
     """The limits of one ledger. Every method raises `StoreError` if the ledger can't be used."""
 
-    __slots__ = ("_owner", "_store", "_writer")
+    __slots__ = ("_store", "_writer")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, writer: Writer) -> None:
         self._store = store
-        self._writer = Writer(store.path)
-        self._owner: tuple[int, str] = (0, "")
+        self._writer = writer
 
     def declare(self, limits: Iterable[Limit], *, timeout: float = _LONG) -> None:
         """Watch `limits`, all or none; one of a name that is known takes its place."""
@@ -69,7 +68,7 @@ class Limiter:
 
         try:
             with self._writer.transaction(timeout) as database:
-                refusal = _limits.reserve(database, bytes.fromhex(span_id), wants, start, self._name())
+                refusal = _limits.reserve(database, bytes.fromhex(span_id), wants, start, _owners.this_process())
                 if refusal is not None:
                     raise _Full(refusal)  # noqa: TRY301 - it undoes the transaction
         except _Full as full:
@@ -131,15 +130,3 @@ class Limiter:
 
         with self._writer.transaction(_LONG) as database:
             return _limits.claim(database, alert)
-
-    def close(self) -> None:
-        """Close what is open; the next use opens it again."""
-        self._writer.close()
-
-    def _name(self) -> str:
-        import os
-
-        pid = os.getpid()
-        if self._owner[0] != pid:
-            self._owner = (pid, _owners.owner())
-        return self._owner[1]

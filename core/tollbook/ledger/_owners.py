@@ -12,6 +12,18 @@ def owner() -> str:
     return f"{_space()}|{os.getpid()}|{_start(os.getpid()) or ''}"
 
 
+_known: tuple[int, str] = (0, "")
+
+
+def this_process() -> str:
+    """As `owner`, which is looked up once."""
+    global _known
+    pid = os.getpid()
+    if _known[0] != pid:
+        _known = (pid, owner())
+    return _known[1]
+
+
 def has_ended(name: str) -> bool:
     """Whether the process that `owner` named so has surely ended; False if that can't be told from here."""
     space, _, rest = name.partition("|")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._drain import Drain
     from tollbook.ledger._health import Health
     from tollbook.ledger._limiter import Limiter
+    from tollbook.ledger._writer import Writer
 
 # A program that only records needs none of what reads and drains until its thread drains: imported where it is used.
 
@@ -47,10 +48,10 @@ class Store(Questions):
 
     __slots__ = (
         "__weakref__",
+        "_changes",
         "_drain",
         "_inherited",
         "_inode",
-        "_limits",
         "_reader",
         "_reading",
         "_writing",
@@ -69,17 +70,20 @@ class Store(Questions):
         self._reader: sqlite3.Connection | None = None
         self._inode = 0
         self._inherited: list[object] = []
-        self._limits: Limiter | None = None
+        self._changes: Writer | None = None
         _stores.add(self)
 
     @property
     def limits(self) -> Limiter:
         """The limits that this ledger watches, and what is left of them."""
-        if self._limits is None:
-            from tollbook.ledger._limiter import Limiter
+        from tollbook.ledger._limiter import Limiter
 
-            self._limits = Limiter(self)
-        return self._limits
+        # It holds this store, which must not hold it: two in a circle are closed only when they are collected.
+        if self._changes is None:
+            from tollbook.ledger._writer import Writer
+
+            self._changes = Writer(self.path)
+        return Limiter(self, self._changes)
 
     def drain(self, *, names: Collection[str] | None = None, orphans: bool = False, timeout: float = 10.0) -> int:
         """Read the journals into the database, so that all that was recorded until now can be asked for.
@@ -155,8 +159,8 @@ class Store(Questions):
         with self._writing:
             if self._drain is not None:
                 self._drain.close(time.monotonic() + 2.0)
-            if self._limits is not None:
-                self._limits.close()
+            if self._changes is not None:
+                self._changes.close()
         with self._reading:
             self._close_reader()
 
