@@ -22,6 +22,8 @@ class Reference:
         self.queue: deque[tuple[Any, ...]] = deque()
         self.path = path
         self.stop = False
+        self.asked = 0
+        self.done = 0
         self.wake = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.handle: Any = None
@@ -72,7 +74,9 @@ class Reference:
         while not self.stop:
             self.wake.wait(1)
             self.wake.clear()
+            asked = self.asked
             self.flush_here()
+            self.done = asked
 
     def flush_here(self) -> None:
         rows = []
@@ -83,6 +87,8 @@ class Reference:
                 self.db.executemany("insert into span values (?,?,?,?,?,?,?,?,?)", rows)
 
     def flush(self) -> None:
+        """Wait until the rows are in SQLite: what still runs afterwards would be counted to whoever comes next."""
+        self.asked += 1
         self.wake.set()
-        while self.queue:
+        while self.done < self.asked:
             time.sleep(0.001)
