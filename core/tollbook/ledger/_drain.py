@@ -41,7 +41,7 @@ _CARD = "INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))"
 
 def keep_cards(database: sqlite3.Connection, costs: Iterable[Cost | None]) -> None:
     """Put the rate cards into the ledger by which calls were priced in this process, which no journal may have."""
-    used = {id_ for cost in costs if cost is not None for id_ in cost.cards}
+    used = {id_ for ids in {cost.cards for cost in costs if cost is not None} for id_ in ids}
     cards = [(id_, _rows.encode(card)) for id_ in used if (card := card_by_id(id_)) is not None]
     database.executemany(_CARD, cards)
 
@@ -286,7 +286,9 @@ def _count(database: sqlite3.Connection, **numbers: int) -> None:
 
 def _note_last(database: sqlite3.Connection, records: list[Record]) -> None:
     """Remember the trace whose record ended last."""
-    end, trace = max((record.start + record.duration, record.trace_id) for record in records)
+    ends = [record.start + record.duration for record in records]
+    end = max(ends)
+    trace = records[ends.index(end)].trace_id
     found = database.execute("SELECT value FROM meta WHERE key = 'last_end'").fetchone()
     if found is None or end >= found[0]:
         database.execute("INSERT OR REPLACE INTO meta VALUES ('last_end', ?), ('last_trace', ?)", (end, trace))

@@ -196,7 +196,7 @@ class Ledger:
 
     def _say_drained(self) -> None:
         for callback in self.after_drain:
-            _guard.guarded(callback)(self)
+            _tell(callback, self)
 
     def _failed(self, error: StoreError) -> None:
         if self._error is None:
@@ -222,6 +222,11 @@ class Ledger:
             self._begin()
         if ran and not child:
             self._wake()
+
+
+@_guard.guarded
+def _tell(callback: Callable[[Ledger], None], ledger: Ledger) -> None:
+    callback(ledger)
 
 
 def _release(signal: threading.Lock) -> None:
