@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
+from tollbook.ledger import _batch, _lines
 from tollbook.pricing import Cost
 from tollbook.spans import Record
 from tollbook.usage import Part, Usage
@@ -40,6 +44,19 @@ def call(**changes: Any) -> Record:
     }
     return Record(**(values | changes))
 
+
+@contextlib.contextmanager
+def at_a_time(rows: int, size: int) -> Iterator[None]:
+    """The ledger stores so many rows by one statement, and reads so many bytes of a journal before it does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_batch, "_TOGETHER", rows)
+        patched.setattr(_batch, "_INSERT_TOGETHER", ", ".join([_batch._INSERT, *[_batch._VALUES] * (rows - 1)]))
+        patched.setattr(_lines, "_PIECE", size)
+        yield
+
+
+few = st.sampled_from([(1, 1), (2, 700), (3, 300), (40, 8192)])
+"""Arguments of `at_a_time`, the last of them the usual ones."""
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _maybe = st.none() | _names

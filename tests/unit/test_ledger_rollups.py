@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.older import downgrade
-from tests.records import HOUR, START, call
+from tests.records import HOUR, START, at_a_time, call, few
 
 from tollbook.ledger import Row, Spool, Store, _blocks, _bookings, _numbers, _rollups, _summary
 from tollbook.pricing import Cost
@@ -125,15 +125,18 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
     st.lists(questions(), min_size=1, max_size=6),
     st.lists(st.tuples(starts, st.integers(1, 40 * 24).map(lambda hours: hours * HOUR)), max_size=4),
     st.sampled_from([(1, 2, 2, 1), (2, 4, 3, 3), (3, 100, 100, 6), (100, 100, 4, 1), (100, 100, 100, 100)]),
+    few,
 )
 def test_a_summary_is_the_same_from_roll_ups_as_from_spans(
     arriving: list[list[Record]],
     asked: list[dict[str, Any]],
     parts: list[tuple[int, int]],
     limits: tuple[int, int, int, int],
+    sizes: tuple[int, int],
 ) -> None:
-    """However wide dimensions are or become, whatever waits, arrives late, twice, or takes others' bills away."""
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patched:
+    """However wide dimensions are or become, whatever waits, arrives late, twice, or takes others' bills away, and
+    however few records are stored at a time."""
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patched, at_a_time(*sizes):
         for name, limit in zip(("NARROW", "WIDE", "GROUPS"), limits, strict=False):
             patched.setattr(_bookings, name, limit)
         patched.setattr(_rollups, "FOLD", limits[3])

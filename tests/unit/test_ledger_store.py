@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.older import downgrade
-from tests.records import START, call, records
+from tests.records import START, at_a_time, call, few, records
 
 from tollbook.ledger import Spool, Store, StoreError, _database, _schema, open_store
 from tollbook.pricing import Cost
@@ -261,11 +261,11 @@ def billed(spans: Sequence[Record]) -> list[Record]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(forests(), st.lists(st.integers(1, 5), min_size=14, max_size=14))
+@given(forests(), st.lists(st.integers(1, 14), min_size=14, max_size=14), few)
 def test_roll_ups_are_the_sums_of_the_bills_that_count_whatever_arrives_when(
-    spans: list[Record], sizes: list[int]
+    spans: list[Record], sizes: list[int], rows: tuple[int, int]
 ) -> None:
-    with somewhere() as store:
+    with somewhere() as store, at_a_time(*rows):
         rest, seen = spans, 0
         for size in sizes:
             put(store, *rest[:size])
@@ -284,6 +284,18 @@ def test_roll_ups_are_the_sums_of_the_bills_that_count_whatever_arrives_when(
         assert sum(row.total_cost for row in store.summary(["trace"])) == sum(row.total_cost for row in rows)
         for span in spans:
             assert span in store.trace(span.trace_id), "what is covered still says what it was"
+
+
+@pytest.mark.parametrize("first", ["above", "below"])
+@pytest.mark.parametrize("rows", [(1, 1), (2, 1), (40, 1), (40, 8192)])
+def test_a_span_that_bills_in_place_of_others_does_so_whichever_is_stored_before(
+    store: Store, first: str, rows: tuple[int, int]
+) -> None:
+    above = call(covers=True, cost=Cost(total=5))
+    below = [call(trace_id=above.trace_id, parent_id=above.span_id) for _ in range(3)]
+    with at_a_time(*rows):
+        put(store, *([above, *below] if first == "above" else [*below, above]))
+    assert [(row.calls, row.total_cost) for row in store.summary()] == [(1, 5)]
 
 
 def test_sums_of_money_are_exact_beyond_64_bits(store: Store) -> None:

@@ -92,6 +92,15 @@ def test_what_does_not_fit_is_refused_and_leaves_no_trace(store: Store) -> None:
     assert used(store) == [("", 0, 30), ("", 0, 0)], "the one that had room for it has it still"
 
 
+def test_of_many_calls_each_is_counted_and_each_reservation_comes_back(store: Store) -> None:
+    """However few of them are stored at a time."""
+    dollars = Limit(name="all", unit="usd", most=100 * PICO)
+    store.limits.declare([dollars])
+    assert all(reserve(store, dollars, number) for number in range(1, 101))
+    put(store, *[call(number, 2) for number in range(1, 101)])
+    assert used(store) == [("", 200, 0)]
+
+
 def test_to_reserve_again_under_the_same_id_is_counted_as_it_is_given_back(store: Store) -> None:
     dollar = Limit(name="all", unit="usd", most=PICO)
     store.limits.declare([dollar])

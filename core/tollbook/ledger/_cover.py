@@ -18,23 +18,33 @@ if TYPE_CHECKING:
 _TRACE = "SELECT span_id, parent_id, bill, series, start, rest, booking FROM span WHERE trace_id = ?"
 
 
-def settle(database: sqlite3.Connection, new: Iterable[Record], totals: _sums.Totals) -> None:
+def any_covers(database: sqlite3.Connection) -> bool:
+    """Whether there is any such span in the ledger."""
+    return database.execute("SELECT 1 FROM cover LIMIT 1").fetchone() is not None
+
+
+def settle(database: sqlite3.Connection, new: Iterable[Record], totals: _sums.Totals, known: bool) -> bool:
     """Decide again which bills count in the traces that spans in `new` belong to, and correct `totals`.
 
     Args:
         database: In a transaction, with `new` in its tables and counted in `totals`.
         new: The records that arrived.
         totals: What will be added to the roll-ups, by hour, series and booking.
+        known: Whether there were any covers before.
+
+    Returns:
+        Whether there are any now.
     """
     covering = {record.trace_id for record in new if record.covers and record.bills}
     if covering:
         database.executemany("INSERT OR IGNORE INTO cover VALUES (?)", [(bytes.fromhex(trace),) for trace in covering])
-    elif database.execute("SELECT 1 FROM cover LIMIT 1").fetchone() is None:
-        return
+    elif not known:
+        return False
     for trace in {record.trace_id for record in new}:
         trace_id = bytes.fromhex(trace)
         if trace in covering or database.execute("SELECT 1 FROM cover WHERE trace_id = ?", (trace_id,)).fetchone():
             _settle_trace(database, trace_id, totals)
+    return True
 
 
 def _settle_trace(database: sqlite3.Connection, trace_id: bytes, totals: _sums.Totals) -> None:

@@ -14,12 +14,11 @@ from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tollbook.ledger import _batch, _database, _limits, _lines, _rows
+from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
 from tollbook.ledger._locks import FileLock, try_lock
 from tollbook.ledger._spool import SUFFIX
-from tollbook.pricing import Cost, card_by_id
-from tollbook.spans import Record
+from tollbook.pricing import card_by_id
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,11 +38,13 @@ class _Step(NamedTuple):
 _CARD = "INSERT OR IGNORE INTO card VALUES (?, CAST(? AS TEXT))"
 
 
-def keep_cards(database: sqlite3.Connection, costs: Iterable[Cost | None]) -> None:
+def keep_cards(database: sqlite3.Connection, known: _batch.SeriesIds, used: Iterable[Collection[str]]) -> None:
     """Put the rate cards into the ledger by which calls were priced in this process, which no journal may have."""
-    used = {id_ for ids in {cost.cards for cost in costs if cost is not None} for id_ in ids}
-    cards = [(id_, _rows.encode(card)) for id_ in used if (card := card_by_id(id_)) is not None]
-    database.executemany(_CARD, cards)
+    unsaid = {id_ for ids in used for id_ in ids} - known.cards
+    cards = {id_: _rows.encode(card) for id_ in unsaid if (card := card_by_id(id_)) is not None}
+    if cards:
+        database.executemany(_CARD, cards.items())
+        known.cards.update(cards)
 
 
 class Drain:
@@ -158,23 +159,26 @@ class Drain:
             if not dead or position == size:
                 return _Step()
             data, end = _lines.read_rest(fd, position), size  # the last line of a process that died writing it
-        lines = _lines.parse(data)
-        if lines.newer:
-            return _Step(newer=True)
         assert self._series is not None
-        new, refused = _batch.store(database, self._series, lines.records)
-        if new:
-            _limits.apply(database, new)
-        rejected = [*lines.rejected, *map(_rows.encode, refused)]
+        batch = _batch.Batch(database, self._series)
+        others = _lines.Lines()
+        for number, piece in enumerate(_lines.pieces(data)):
+            lines = _lines.parse(piece)
+            if lines.newer and not number:
+                return _Step(newer=True)
+            batch.add(lines.records)
+            others.take(lines)
+        batch.close()
+        rejected = [*others.rejected, *map(_rows.encode, batch.refused)]
         if rejected:
             _set_aside(path, rejected)
-        database.executemany(_CARD, lines.cards)
-        keep_cards(database, (record.cost for record in new))
+        database.executemany(_CARD, others.cards)
+        keep_cards(database, self._series, batch.cards)
         database.execute("INSERT OR REPLACE INTO spool VALUES (?, ?)", (path.name, end))
-        _count(database, spans=len(new), rejected=len(rejected), dropped=lines.dropped)
-        if new:
-            _note_last(database, new)
-        return _Step(new=len(new), go_on=end < size)
+        _count(database, spans=batch.new, rejected=len(rejected), dropped=others.dropped)
+        if batch.new:
+            _note_last(database, *batch.latest)
+        return _Step(new=batch.new, go_on=end < size)
 
     def _remove(self, path: Path, deadline: float) -> None:
         """Remove a journal that is read to its end and whose process is gone."""
@@ -284,11 +288,8 @@ def _count(database: sqlite3.Connection, **numbers: int) -> None:
     )
 
 
-def _note_last(database: sqlite3.Connection, records: list[Record]) -> None:
+def _note_last(database: sqlite3.Connection, end: int, trace: str) -> None:
     """Remember the trace whose record ended last."""
-    ends = [record.start + record.duration for record in records]
-    end = max(ends)
-    trace = records[ends.index(end)].trace_id
     found = database.execute("SELECT value FROM meta WHERE key = 'last_end'").fetchone()
     if found is None or end >= found[0]:
         database.execute("INSERT OR REPLACE INTO meta VALUES ('last_end', ?), ('last_trace', ?)", (end, trace))

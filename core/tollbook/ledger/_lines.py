@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ from tollbook.ledger._spool import FORMAT
 from tollbook.spans import Record
 
 _CHUNK = 256 << 10
+_PIECE = 8 << 10
+"""Bytes of which records are made, and stored, before more are: see `_batch.Batch`."""
 
 _record = msgspec.json.Decoder(Record)
 
@@ -48,6 +51,12 @@ class Lines:
         self.newer = False
         """The journal is of a newer format: nothing can be said about it."""
 
+    def take(self, more: Lines) -> None:
+        """Add what `more` has beside records."""
+        self.cards += more.cards
+        self.dropped += more.dropped
+        self.rejected += more.rejected
+
 
 def read(fd: int, position: int, end: int) -> bytes:
     """Whole lines of the journal from `position` on, not beyond `end`; what follows the last line break is left."""
@@ -59,6 +68,15 @@ def read(fd: int, position: int, end: int) -> bytes:
         if whole or len(data) < size:
             return data[:whole]
         size *= 4  # a line as long as this was never written by us, but must not stop what follows it
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Whole lines, a few at a time."""
+    first = 0
+    while first < len(data):
+        last = data.rfind(b"\n", first, first + _PIECE) + 1 or data.find(b"\n", first + _PIECE) + 1 or len(data)
+        yield data[first:last]
+        first = last
 
 
 def read_rest(fd: int, position: int) -> bytes:

@@ -180,7 +180,7 @@ class Reprice:
                 _sums.combine(totals.setdefault(key, [0] * len(_sums.SUMS)), _sums.sums(found), times)
         database.executemany("UPDATE span SET series = ?, rest = CAST(? AS TEXT) WHERE id = ?", updates)
         database.executemany("INSERT OR IGNORE INTO cost_history VALUES (?, ?, ?, CAST(? AS TEXT))", past)
-        keep_cards(database, (change.rest.cost for change in changes))
+        keep_cards(database, series, {cost.cards for change in changes if (cost := change.rest.cost) is not None})
         roll_up(database, totals)
 
     def remember(self, database: sqlite3.Connection, position: int) -> None:
