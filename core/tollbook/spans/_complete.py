@@ -7,29 +7,18 @@ host does not wait for it, a price list is not loaded on its way, and a mistake 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from tollbook import _guard, pricing, usage
 from tollbook.pricing import _own
 from tollbook.spans._record import Record
+from tollbook.spans._reported import as_dict, reported
 from tollbook.usage import Usage
 
 Json = dict[str, Any]
 
 _BY_REQUEST = frozenset({"aws.bedrock"})
 """Platforms whose price is that of the id that was asked (an inference profile), and which answer with a bare name."""
-
-_Key = Annotated[str, msgspec.Meta(max_length=64)]
-_Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^\S*$")]
-_Value = int | float | bool | _Word | None
-
-
-class _Harmless(msgspec.Struct):
-    """A usage object that is names and numbers: no sentence fits into it."""
-
-    raw: dict[_Key, _Value | dict[_Key, _Value]]
 
 
 def defer(record: Record, convention: str, raw: Json) -> bool:
@@ -40,9 +29,8 @@ def defer(record: Record, convention: str, raw: Json) -> bool:
     """
     if _own.present():
         return False
-    try:
-        record.raw = msgspec.convert({"raw": raw}, _Harmless).raw
-    except msgspec.ValidationError:
+    record.raw = found = reported(raw)
+    if found is None:
         return False
     record.convention = convention
     return True
@@ -55,6 +43,7 @@ def complete(record: Record) -> None:
     if raw is None or convention is None:
         return
     try:
+        raw = as_dict(raw)
         found = usage.read(convention, raw)
         if found is None and record.charge is not None:
             found = Usage({})
