@@ -114,10 +114,9 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
     meter.install(Settings())
     client = stub.SyncAPIClient()
     request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
-    number = 100
 
     def work() -> None:
-        for _ in range(number):
+        for _ in range(CALLS):
             client.request(dict, stub.Options("/chat/completions", request))
 
     def in_block(**limit: Any) -> Callable[[], None]:
@@ -127,29 +126,29 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
 
         return inside
 
-    samples: dict[str, list[tuple[float, float]]] = {}
-    none: list[tuple[float, float]] = []
     works = {
+        "none": work,
         "block of code, calls": in_block(calls=10**6),
         "block of code, USD with a ceiling": in_block(usd=1000, ceiling="0.01"),
         "block of code, USD by the worst case": in_block(usd=1000),
         "the ledger's, USD with a ceiling": work,
     }
-    for round_ in range(ROUNDS + 2):
-        bare = _timed(work, tollbook.flush)
-        if round_ >= 2:
-            none.append(bare)
-        for name, each in works.items():
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for round_ in range(ROUNDS + 5):
+        # Each begins where another one left off, so they take turns in that, too.
+        names = [*works][round_ % len(works) :] + [*works][: round_ % len(works)]
+        for name in names:
             shared = name.startswith("the ledger")
             if shared:
                 tollbook.set_budgets({"name": "all", "usd": 1_000_000, "ceiling": "0.01", "action": "stop"})
-            sample = _timed(each, tollbook.flush)
+            sample = _timed(works[name], tollbook.flush)
             if shared:
                 tollbook.remove_budget("all")
-            if round_ >= 2:
-                samples.setdefault(name, []).append(sample)
+            if round_ >= 5:
+                samples[name].append(sample)
     meter.uninstall()
-    return [_row(f"budget: {name}", found, none, number) for name, found in samples.items()]
+    none = samples.pop("none")
+    return [_row(f"budget: {name}", found, none, CALLS) for name, found in samples.items()]
 
 
 def chunks(_: Path) -> list[dict[str, Any]]:

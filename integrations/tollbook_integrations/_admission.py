@@ -7,24 +7,23 @@ import copy
 from typing import Any
 
 from tollbook import _guard
-from tollbook.spans import Call, Stop, _gate
+from tollbook.spans import Call, Stop
+from tollbook.spans._gate import Gate
 
 
-def admitted(call: Call) -> str | None:
+def admitted(gate: Gate, call: Call) -> str | None:
     """The model that must be asked in place of the host's, or None; raises what a budget has for the host."""
-    assert _gate.gate is not None
     try:
-        return _gate.gate.admit(call, call.request or {})
+        return gate.admit(call, call.request or {})
     except Exception as error:  # noqa: BLE001 - the guard: only what stops the call may pass
         _stopped(call, error)
         return None
 
 
-async def admitted_async(call: Call) -> str | None:
+async def admitted_async(gate: Gate, call: Call) -> str | None:
     """As `admitted`, without keeping the event loop waiting."""
-    assert _gate.gate is not None
     try:
-        return await _gate.gate.admit_async(call, call.request or {})
+        return await gate.admit_async(call, call.request or {})
     except asyncio.CancelledError:
         call.drop()
         raise

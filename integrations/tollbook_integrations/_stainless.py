@@ -223,7 +223,8 @@ class Stainless:
                 with apart():
                     return send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (self._ask(client, options, call) or options) if stream else options
-            if _gate.gate is not None and (model := admitted(call)) is not None:
+            gate = _gate.gate
+            if gate is not None and (model := admitted(gate, call)) is not None:
                 asked = asking(model, asked) or asked
             token = pending.set(call)
             try:
@@ -255,7 +256,8 @@ class Stainless:
                 with apart():
                     return await send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (self._ask(client, options, call) or options) if stream else options
-            if _gate.gate is not None and (model := await admitted_async(call)) is not None:
+            gate = _gate.gate
+            if gate is not None and (model := await admitted_async(gate, call)) is not None:
                 asked = asking(model, asked) or asked
             token = pending.set(call)
             try:

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.prices import fresh
 
 import tollbook
 from tollbook import _runtime, _salt
@@ -257,6 +258,32 @@ def test_what_is_more_than_a_chat_of_texts_has_no_quick_bound(more: dict[str, An
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}
     assert plain_worst(record, body) is not None
     assert plain_worst(record, {**body, **more}) is None
+
+
+def test_new_prices_change_the_quick_bound_at_once() -> None:
+    from tollbook.budgets._worst import plain_worst
+
+    record = Record(trace_id="", span_id="", provider="openai", request_model="gpt-4o", start=time.time_ns())
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}], "max_tokens": 50}
+    with fresh():
+        before = plain_worst(record, body)
+        assert before is not None
+        tollbook.add_prices({"name": "dear", "match_pattern": "^gpt-4o$", "multiply": {"all": 3}})
+        assert plain_worst(record, body) == 3 * before
+    assert plain_worst(record, body) == before
+
+
+def test_blocks_of_the_same_settings_are_counted_apart() -> None:
+    first, second = tollbook.budget(calls=2), tollbook.budget(calls=2)
+    assert first.take(1)
+    assert (first.remaining, second.remaining) == (1, 2)
+
+
+@pytest.mark.parametrize("usd", [True, [1], float("nan"), {}])
+def test_a_limit_that_is_no_amount_is_refused_also_beside_one_that_is_equal(usd: Any) -> None:
+    tollbook.budget(usd=1)
+    with pytest.raises(ValueError, match="usd"):
+        tollbook.budget(usd=usd)
 
 
 # ---- told of -------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+from tollbook.budgets._budget import Budget
 from tollbook.budgets._keeper import keeper
 from tollbook.budgets._local import LocalBudget
 from tollbook.budgets._parse import budget_from
@@ -52,6 +54,30 @@ def budget(
     ...     agent.run("Find the cheapest flight")
     >>> run.spent  # doctest: +SKIP
     """
+    settings = usd, tokens, calls, name, action, ceiling, downgrade_at, on_unpriced, on_stream
+    try:
+        made = _known(*settings) if downgrade is None and callback is None else _made(*settings, downgrade, callback)
+    except TypeError:  # a setting that has no hash, which is none
+        made = _made(*settings, downgrade, callback)
+    keeper.used = True
+    if _gate.gate is None:
+        _gate.gate = keeper
+    return LocalBudget(made)
+
+
+def _made(
+    usd: Decimal | float | str | None,
+    tokens: int | None,
+    calls: int | None,
+    name: str,
+    action: str,
+    ceiling: Decimal | float | str | None,
+    downgrade_at: int,
+    on_unpriced: str,
+    on_stream: str,
+    downgrade: Mapping[str, str] | None = None,
+    callback: Callable[[Any], object] | None = None,
+) -> Budget:
     given: dict[str, Any] = {
         "usd": usd,
         "tokens": tokens,
@@ -59,7 +85,7 @@ def budget(
         "name": name,
         "action": action,
         "ceiling": ceiling,
-        "downgrade": dict(downgrade) if downgrade is not None else None,
+        "downgrade": downgrade,
         "downgrade_at": downgrade_at,
         "on_unpriced": on_unpriced,
         "on_stream": on_stream,
@@ -69,7 +95,8 @@ def budget(
         raise ValueError("; ".join(f"{field}: {what}" for field, what in problems))
     if not made.asks:
         raise ValueError("action: expected stop, downgrade or ask, for a block of code")
-    keeper.used = True
-    if _gate.gate is None:
-        _gate.gate = keeper
-    return LocalBudget(made)
+    return made
+
+
+_known = lru_cache(maxsize=64, typed=True)(_made)
+"""Each run of an agent begins a block with the settings of the last one."""

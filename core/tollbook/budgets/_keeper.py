@@ -17,7 +17,7 @@ from tollbook.budgets._budget import Budget
 from tollbook.budgets._cut import cut_at
 from tollbook.budgets._exceeded import BudgetExceeded
 from tollbook.budgets._local import LocalBudget, active
-from tollbook.budgets._worst import plain_worst, worst
+from tollbook.budgets._worst import worst
 from tollbook.ledger import Refusal, StoreError, Want, holder_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Keeper:
         blocks = active.get()
         if self.everywhere:
             blocks = (*self.everywhere, *blocks)
-        if not self.budgets and (not blocks or _fits(call, request, blocks)):
+        if not self.budgets and (not blocks or (len(blocks) == 1 and blocks[0].admits(call, request))):
             return None
         return self._decide(call, request, blocks, PATIENCE)
 
@@ -80,7 +80,9 @@ class Keeper:
         if self.everywhere:
             blocks = (*self.everywhere, *blocks)
         if not self.budgets:
-            return None if not blocks or _fits(call, request, blocks) else self._decide(call, request, blocks, PATIENCE)
+            if not blocks or (len(blocks) == 1 and blocks[0].admits(call, request)):
+                return None
+            return self._decide(call, request, blocks, PATIENCE)
         try:
             return self._decide(call, request, blocks, 0.0)
         except _Busy:
@@ -221,24 +223,6 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     raise Refused(budget, _exceeded(budget, holder_of(budget.limit, record) or "", reason=reason))
 
 
-def _fits(call: Call, request: Request, blocks: Sequence[LocalBudget]) -> bool:
-    """Whether the usual case applies: one block that only counts, and has room for what this call may come to."""
-    block = blocks[-1]
-    if len(blocks) > 1 or not block.only_counts:
-        return False
-    amount = block.fixed
-    settle: Callable[[Record | None], None] = block.settle_fixed
-    if amount is None:
-        amount = plain_worst(call.record, request)
-        if amount is None:
-            return False
-        settle = partial(block.settle, amount)
-    if not block.take(amount):
-        return False
-    call.settle = settle
-    return True
-
-
 def _take(block: LocalBudget, amount: int) -> None:
     if not block.take(amount):
         raise Refused(block.budget, _of_block(block, amount))
@@ -252,9 +236,10 @@ def _is_narrow(budget: Budget, used: int) -> bool:
     return budget.downgrade_at < 100 and used * 100 >= budget.downgrade_at * budget.limit.most
 
 
-def _settle(taken: Sequence[tuple[LocalBudget, int]], record: Record | None) -> None:
+def _settle(taken: Sequence[tuple[LocalBudget, int]], call: Call, record: Record | None) -> None:
     for block, amount in taken:
-        block.settle(amount, record)
+        call.reserved = amount
+        block.settle(call, record)
 
 
 def _release(ledger: Ledger, span_id: str) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from decimal import Decimal
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tollbook import _guard
 from tollbook._money import to_usd
 from tollbook.budgets._budget import Budget
+from tollbook.budgets._worst import plain_worst
 from tollbook.ledger import amount_of
 from tollbook.spans import Record, complete
+
+if TYPE_CHECKING:
+    from tollbook.spans import Call
 
 _MANY = 1000
 """Calls that are kept until they are reckoned, at most."""
@@ -110,6 +115,30 @@ class LocalBudget:
         self._all()
         return to_usd(self.used), to_usd(self.budget.limit.most)
 
+    def admits(self, call: Call, request: Mapping[str, Any]) -> bool:
+        """Whether there is room for `call` in the usual case: its count alone decides, and its bound is plain to see.
+
+        False says nothing but that it must be looked at closely. All calls of a block pass here, so what `take` does
+        is written out.
+        """
+        if not self.only_counts:
+            return False
+        amount = self.fixed
+        if amount is None and (amount := plain_worst(call.record, request)) is None:
+            return False
+        lock = self._lock
+        lock.acquire()  # half of what a `with` takes
+        try:
+            held = self.held + amount
+            if self.used + held > self._most:
+                return False
+            self.held = held
+        finally:
+            lock.release()
+        call.reserved = amount
+        call.settle = self.settle
+        return True
+
     def take(self, amount: int) -> bool:
         """Reserve `amount`, if there is room for it."""
         with self._lock:
@@ -128,18 +157,14 @@ class LocalBudget:
         with self._lock:
             self.held -= amount
 
-    def settle(self, amount: int, record: Record | None) -> None:
-        """A call for which `amount` was taken has ended: with its record, or with None if it was none."""
+    def settle(self, call: Call, record: Record | None) -> None:
+        """A call that has reserved here has ended: with its record, or with None if it was none."""
         if record is None:
-            self.give_back(amount)
+            self.give_back(call.reserved)
             return
-        self._ended.append((amount, record, record.convention, record.raw))
+        self._ended.append((call.reserved, record, record.convention, record.raw))
         if len(self._ended) >= _MANY:
             self._all()
-
-    def settle_fixed(self, record: Record | None) -> None:
-        """As `settle`, for what every call takes."""
-        self.settle(self.fixed or 0, record)
 
     def _reckon(self) -> None:
         """Put what calls took that have ended in place of what was reserved for them."""

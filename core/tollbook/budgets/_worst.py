@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tollbook import _estimate, tokens
+from tollbook.pricing import _catalog
 from tollbook.tokens._methods import frame
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _encode = msgspec.json.Encoder().encode
 class _Bound(msgspec.Struct, frozen=True, gc=False):
     """The most that chats of one model with one limit can cost, in pico-dollars."""
 
+    until: int
+    """Unix nanoseconds of the hour's end: then prices are asked for again."""
     empty: int
     """Without a message."""
     message: int
@@ -46,7 +49,8 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
 
 
 _known: dict[tuple[object, ...], _Bound] = {}
-"""By provider, model, limit and hour."""
+"""By provider, model and limit."""
+_catalog.on_forget.append(_known.clear)
 
 
 def plain_worst(record: Record, request: Json) -> int | None:
@@ -56,38 +60,53 @@ def plain_worst(record: Record, request: Json) -> int | None:
     their uses are as long as their JSON is.
     """
     messages: Any = request.get("messages")
-    if messages.__class__ is not list or not _PLAIN.issuperset(request):
+    if messages.__class__ is not list or not request.keys() <= _PLAIN:
         return None
+    limit = request.get("max_completion_tokens")
+    if limit is None:
+        limit = request.get("max_tokens")
+    if limit.__class__ is not int and limit is not None:
+        return None
+    key = (record.provider, record.request_model, limit)
+    bound = _known.get(key)
+    if (bound is None or record.start >= bound.until) and (bound := _learn(key, record, limit)) is None:
+        return None
+    size = 0
+    more = "tools" in request or "system" in request
+    for each in messages:
+        text: Any = each.get("content") if each.__class__ is dict else None
+        if text.__class__ is not str or len(each) != 2 or "role" not in each:
+            more = True
+            break
+        size += len(text) if text.isascii() else 4 * len(text)
+    if more:
+        size = _size(bound, request)
+    if not 0 <= size <= _LONGEST:
+        return None
+    return bound.empty + bound.message * len(messages) + bound.byte * size
+
+
+def _size(bound: _Bound, request: Json) -> int:
+    """The most bytes that the texts, tools and uses of tools of a chat are as long as; -1 if it may hold more."""
     system = request.get("system", "")
     if system.__class__ is not str:
-        return None
+        return -1
     size = len(system) if system.isascii() else 4 * len(system)
     turns: list[Any] = []
-    for each in messages:
+    for each in request["messages"]:
         if each.__class__ is not dict or "role" not in each:
-            return None
+            return -1
         text = each.get("content")
         if len(each) == 2 and text.__class__ is str:
             size += len(text) if text.isascii() else 4 * len(text)
         elif (text is None or text.__class__ is str) and _TURN.issuperset(each):
             turns.append(each)
         else:
-            return None
-    limit = request.get("max_completion_tokens")
-    if limit is None:
-        limit = request.get("max_tokens")
-    if limit.__class__ is not int and limit is not None:
-        return None
-    key = (record.provider, record.request_model, limit, record.start // _HOUR)
-    bound = _known.get(key) or _learn(key, record, limit)
-    if bound is None:
-        return None
-    if turns or "tools" in request:
-        more = _of_tools(bound, turns, request.get("tools"))
-        if more is None:
-            return None
-        size += more
-    return None if size > _LONGEST else bound.empty + bound.message * len(messages) + bound.byte * size
+            return -1
+    if not turns and "tools" not in request:
+        return size
+    more = _of_tools(bound, turns, request.get("tools"))
+    return -1 if more is None else size + more
 
 
 def _of_tools(bound: _Bound, turns: list[Any], tools: Any) -> int | None:
@@ -129,7 +148,8 @@ def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound
         _known.clear()
     message, adds = two - one, frame(model)
     byte = -(-(long - one) // 1000)
-    found = _known[key] = _Bound(one - message, message, byte, 60 + adds.call, 2 * adds.tools + 400)
+    until = (record.start // _HOUR + 1) * _HOUR
+    found = _known[key] = _Bound(until, one - message, message, byte, 60 + adds.call, 2 * adds.tools + 400)
     return found
 
 

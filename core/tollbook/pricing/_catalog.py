@@ -29,6 +29,9 @@ DAY = 86_400_000_000_000
 on_new_card: list[Callable[[Card], None]] = []
 """Called with each card once per process, before the first cost that uses it is returned."""
 
+on_forget: list[Callable[[], object]] = []
+"""Called when what was found is dropped: whoever keeps what follows from prices drops that."""
+
 _DATA = "tollbook.pricing._genai"
 """The module whose import loads the price data."""
 
@@ -163,6 +166,8 @@ def forget() -> None:
     """Drop what was found, so that the next call asks the sources again; ids stay valid."""
     with _lock:
         known.clear()
+    for callback in on_forget:
+        callback()
 
 
 def card(provider: str, model: str, start: int, context: Mapping[str, str] | None = None) -> Card | None:

@@ -66,9 +66,11 @@ class Call:
     """Whether the body was closed while its last piece was being waited for."""
     failed: str | None = None
     """The provider's word for why it failed to answer, where the answer says so."""
-    settle: Callable[[Record | None], None] | None = None
-    """Told of the record when the call has ended, or of None if there will be none. It must not raise, and may find the
-    usage still to be read."""
+    reserved = 0
+    """What a budget reserved for the call, for `settle` to find."""
+    settle: Callable[[Call, Record | None], None] | None = None
+    """Told of the call and its record when it has ended, or of None if there will be none. It must not raise, and may
+    find the usage still to be read."""
     undo: Callable[[], None] | None = None
     """Gives back what was reserved for the call in the ledger, if no record of this identity will do it."""
     stop: Exception | None = None
@@ -153,7 +155,7 @@ class Call:
         open_streams.pop(id(self), None)
         self._undo()
         if self.settle is not None:
-            self.settle(None)
+            self.settle(self, None)
 
     def _undo(self) -> None:
         undo, self.undo = self.undo, None
@@ -190,7 +192,7 @@ class Call:
             self._use(record, raw, whole)
         self.request = None
         if self.settle is not None:
-            self.settle(record)
+            self.settle(self, record)
         _sink.last_trace_id = record.trace_id
         if _joins.on or _sink.observer is not None:
             self._tell(record)
@@ -239,6 +241,15 @@ class Call:
         settings = tokenizer_of(record.provider, model, record.start)
         return tokens.estimate_request(self.request or {}, self.characters, record.provider, model, settings)
 
+
+# Instances share one table of names while Python can foresee them, and each that gets another one late has a table of
+# its own, for half a microsecond. So the first instance has all names that any may get.
+_first: Any = object.__new__(Call)
+for _name in ("record", "convention", "reader", "request", "counted", "_open", "_started"):
+    setattr(_first, _name, None)
+for _name, _default in vars(Call).items():
+    if _default is None or isinstance(_default, int):
+        setattr(_first, _name, None)
 
 _plainly: Any = vars(Call)["_write"]
 

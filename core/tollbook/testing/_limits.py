@@ -26,6 +26,7 @@ class Watched(LocalBudget):
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(budget)
+        self.only_counts = False  # each call goes through `take`
         self.refused = False
 
     def take(self, amount: int) -> bool:
