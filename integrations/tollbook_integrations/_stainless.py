@@ -309,8 +309,8 @@ class Stainless:
     def _answered(self, call: Call, response: Any) -> None:
         """The SDK has made what the host gets of `response`."""
         try:
-            if response.is_closed and not call.ended:
-                if not call.first:
+            if response.is_closed:
+                if not call.first and not call.ended:
                     read_whole(call, response)  # a raw response, which the host may never parse
                 call.complete = True
                 call.end()
