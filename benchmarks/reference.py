@@ -10,11 +10,30 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from random import getrandbits
 from typing import Any
 
 import wrapt
+
+
+def from_json(data: Any) -> tuple[Any, ...]:
+    usage = data["usage"]
+    read, reasoned = usage["prompt_tokens_details"], usage["completion_tokens_details"]
+    counts = usage["prompt_tokens"], read["cached_tokens"], usage["completion_tokens"], reasoned["reasoning_tokens"]
+    return data["model"], *counts
+
+
+def from_chat(data: Any) -> tuple[Any, ...]:
+    usage = data.usage
+    read, reasoned = usage.prompt_tokens_details, usage.completion_tokens_details
+    return data.model, usage.prompt_tokens, read.cached_tokens, usage.completion_tokens, reasoned.reasoning_tokens
+
+
+def from_message(data: Any) -> tuple[Any, ...]:
+    usage = data.usage
+    return data.model, usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens, 0
 
 
 class Reference:
@@ -28,41 +47,34 @@ class Reference:
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.handle: Any = None
         self.owner: Any = None
+        self.inherits = False
 
-    def patch(self, owner: type, name: str) -> None:
+    def patch(self, owner: type, name: str, numbers: Callable[[Any], tuple[Any, ...]] = from_json) -> None:
+        """Meter the method `name` of `owner`, of whose results `numbers` gives the model and the tokens."""
         queue, wake = self.queue, self.wake
 
         def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
             start = time.time_ns()
             t = time.perf_counter_ns()
             data = wrapped(*args, **kwargs)
-            usage = data["usage"]
-            details = usage["prompt_tokens_details"]
-            queue.append(
-                (
-                    getrandbits(63),
-                    getrandbits(63),
-                    start,
-                    time.perf_counter_ns() - t,
-                    data["model"],
-                    usage["prompt_tokens"],
-                    details["cached_tokens"],
-                    usage["completion_tokens"],
-                    usage["completion_tokens_details"]["reasoning_tokens"],
-                )
-            )
+            took = time.perf_counter_ns() - t
+            queue.append((getrandbits(63), getrandbits(63), start, took, *numbers(data)))
             if len(queue) == 500:
                 wake.set()
             return data
 
         self.owner = owner
+        self.inherits = name not in vars(owner)
         self.handle = wrapt.wrap_function_wrapper(owner, name, wrapper)
         self.name = name
         if not self.thread.is_alive():
             self.thread.start()
 
     def unpatch(self) -> None:
-        setattr(self.owner, self.name, self.handle.__wrapped__)
+        if self.inherits:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.handle.__wrapped__)
 
     def _run(self) -> None:
         self.db = sqlite3.connect(self.path)

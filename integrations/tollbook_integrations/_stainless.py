@@ -119,6 +119,7 @@ class Stainless:
     def _patch(self, base: ModuleType) -> None:
         if not self.on:
             return
+        self._states.clear()  # what was patched before may be gone, with the other tool's wrapper that it was under
         for place, owner, name, ours in self._points(base):
             if owner is None:
                 self._states[place] = "failed: the SDK has no such method, or it takes other arguments"

@@ -214,6 +214,21 @@ async def test_an_asynchronous_stream_that_is_open_when_metering_ends_ends_well(
 # ---- which -----------------------------------------------------------------------------------------------------
 
 
+def test_a_wrapper_that_another_tool_took_off_a_client_is_no_fault_of_the_sdk(
+    wire: Wire, meter: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Taken off, it leaves the inherited method as the client class's own, which is wrapped, too, and once only."""
+    openai.OpenAI.request = openai.OpenAI.request  # type: ignore[method-assign]
+    with wire.play("openai-chat-plain") as play, openai_client(play, False) as client:
+        for _ in range(2):
+            meter.on()
+            client.chat.completions.create(**CHAT)
+            meter.off()
+            assert "request" not in vars(openai.OpenAI)
+    assert len(meter.records()) == 2
+    assert caplog.text == ""
+
+
 def test_only_the_named_integrations_are_switched_on(wire: Wire, meter: Any) -> None:
     meter.on(only=["anthropic"])
     with wire.play("openai-chat-plain") as play, openai_client(play, False) as client:
