@@ -73,10 +73,10 @@ def workloads() -> list[tuple[str, int, Callable[[], object]]]:
     other = anthropic.Anthropic(api_key="none", http_client=http)
     asked = {"include_usage": True}
     return [
-        ("openai chat", 100, lambda: one.chat.completions.create(model="gpt-4o", messages=MESSAGES)),
+        ("openai chat", 1000, lambda: one.chat.completions.create(model="gpt-4o", messages=MESSAGES)),
         (
             "openai stream of 200 chunks",
-            10,
+            20,
             lambda: list(
                 one.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True, stream_options=asked)
             ),
@@ -88,7 +88,7 @@ def workloads() -> list[tuple[str, int, Callable[[], object]]]:
         ),
         (
             "anthropic message",
-            100,
+            1000,
             lambda: other.messages.create(model="claude-sonnet-4-5", max_tokens=64, messages=MESSAGES),
         ),
     ]
