@@ -126,15 +126,11 @@ class LocalBudget:
         amount = self.fixed
         if amount is None and (amount := plain_worst(call.record, request)) is None:
             return False
-        lock = self._lock
-        lock.acquire()  # half of what a `with` takes
-        try:
+        with self._lock:
             held = self.held + amount
             if self.used + held > self._most:
                 return False
             self.held = held
-        finally:
-            lock.release()
         call.reserved = amount
         call.settle = self.settle
         return True

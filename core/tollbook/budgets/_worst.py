@@ -73,7 +73,7 @@ def plain_worst(record: Record, request: Json) -> int | None:
         return None
     size = 0
     more = "tools" in request or "system" in request
-    for each in messages:
+    for each in () if more else messages:
         text: Any = each.get("content") if each.__class__ is dict else None
         if text.__class__ is not str or len(each) != 2 or "role" not in each:
             more = True
@@ -124,7 +124,7 @@ def _of_tools(bound: _Bound, turns: list[Any], tools: Any) -> int | None:
             return None
         uses += len(used or ()) + 1
     try:
-        total = len(_encode(turns)) + 16 * len(turns) + bound.call * uses
+        total = len(_encode(turns)) + 16 * len(turns) + bound.call * uses if turns else 0
         # The rules for the structure of tools count up to 3 tokens for what is 2 bytes of JSON, and are doubled.
         return total + 4 * len(_encode(tools)) + bound.tools if tools else total
     except (TypeError, ValueError, RecursionError):  # an object that is no JSON
