@@ -192,6 +192,16 @@ def test_the_trace_that_ended_last_is_the_last_one(store: Store) -> None:
     assert store.last_trace_id() == long.trace_id
 
 
+@pytest.mark.parametrize(("start", "duration"), [(-5, 1), (-(2**63), -5), (2**63 - 1, 1000)])
+def test_a_record_of_any_time_that_a_column_holds_is_stored_and_is_the_last_one(
+    store: Store, start: int, duration: int
+) -> None:
+    record = call(start=start, duration=duration)
+    assert put(store, record) == 1
+    assert store.last_trace_id() == record.trace_id
+    assert put(store, call(start=2**62)) == 1
+
+
 def test_traces_are_found_by_the_beginning_of_their_id(store: Store) -> None:
     """As much of it as a reader copied, of any number of digits."""
     put(store, *[call(trace_id=start + "0" * (32 - len(start))) for start in ("abc", "abd", "b", "abd1")])

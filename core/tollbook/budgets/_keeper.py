@@ -76,13 +76,9 @@ class Keeper:
 
     async def admit_async(self, call: Call, request: Request) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
-        blocks = active.get()
-        if self.everywhere:
-            blocks = (*self.everywhere, *blocks)
         if not self.budgets:
-            if not blocks or (len(blocks) == 1 and blocks[0].admits(call, request)):
-                return None
-            return self._decide(call, request, blocks, PATIENCE)
+            return self.admit(call, request)  # it is about numbers in memory
+        blocks = (*self.everywhere, *active.get())
         try:
             return self._decide(call, request, blocks, 0.0)
         except _Busy:

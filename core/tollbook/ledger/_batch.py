@@ -87,8 +87,8 @@ class Batch:
         """Records that the ledger did not have."""
         self.refused: list[Record] = []
         """Those that can't be stored (an id that is not hexadecimal, a number beyond 64 bits)."""
-        self.latest = 0, ""
-        """When the last of the new ones ended (Unix nanoseconds), and its trace."""
+        self.latest: tuple[int, str] | None = None
+        """When the last of the new ones ended (Unix nanoseconds), and its trace; None: none is new."""
         self.cards: set[tuple[str, ...]] = set()
         """The rate cards by which the new ones were priced."""
         self._database = database
@@ -138,7 +138,8 @@ class Batch:
             _sums.combine(self._totals.setdefault(key, [0] * len(_sums.SUMS)), found)
         self._covers = _cover.settle(database, records, self._totals, self._covers)
         self.cards.update({record.cost.cards for record in records if record.cost is not None})
-        self.latest = max(self.latest, *[(record.start + record.duration, record.trace_id) for record in records])
+        last = max([(record.start + record.duration, record.trace_id) for record in records])
+        self.latest = last if self.latest is None else max(self.latest, last)
         if self._limits:
             self._kept += records
 

@@ -176,7 +176,7 @@ class Drain:
         keep_cards(database, self._series, batch.cards)
         database.execute("INSERT OR REPLACE INTO spool VALUES (?, ?)", (path.name, end))
         _count(database, spans=batch.new, rejected=len(rejected), dropped=others.dropped)
-        if batch.new:
+        if batch.latest is not None:
             _note_last(database, *batch.latest)
         return _Step(new=batch.new, go_on=end < size)
 
@@ -290,6 +290,7 @@ def _count(database: sqlite3.Connection, **numbers: int) -> None:
 
 def _note_last(database: sqlite3.Connection, end: int, trace: str) -> None:
     """Remember the trace whose record ended last."""
+    end = min(max(end, -(2**63)), 2**63 - 1)  # of two numbers that fit into a column, the sum may not
     found = database.execute("SELECT value FROM meta WHERE key = 'last_end'").fetchone()
     if found is None or end >= found[0]:
         database.execute("INSERT OR REPLACE INTO meta VALUES ('last_end', ?), ('last_trace', ?)", (end, trace))
