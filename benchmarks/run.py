@@ -114,24 +114,26 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
     tollbook.autolog(store=folder / "budgets.db", only=[])
     meter.install(Settings())
     client = stub.SyncAPIClient()
-    request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
+    plain = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
+    with_tools = {**plain, "tools": [stub.TOOL]}
 
-    def work() -> None:
+    def work(request: dict[str, Any] = plain) -> None:
         for _ in range(CALLS):
             client.request(dict, stub.Options("/chat/completions", request))
 
-    def in_block(**limit: Any) -> Callable[[], None]:
+    def in_block(request: dict[str, Any] = plain, **limit: Any) -> Callable[[], None]:
         def inside() -> None:
             with tollbook.budget(**limit):
-                work()
+                work(request)
 
         return inside
 
-    works = {
+    works: dict[str, Callable[[], None]] = {
         "none": work,
         "block of code, calls": in_block(calls=10**6),
         "block of code, USD with a ceiling": in_block(usd=1000, ceiling="0.01"),
         "block of code, USD by the worst case": in_block(usd=1000),
+        "block of code, USD by the worst case, a tool": in_block(with_tools, usd=1000),
         "the ledger's, USD with a ceiling": work,
     }
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in works}

@@ -30,6 +30,19 @@ CHAT = {
     },
 }
 
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "What the weather is like in a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "Its name"}},
+            "required": ["city"],
+        },
+    },
+}
+
 
 class URL:
     host = "api.openai.com"

@@ -20,7 +20,6 @@ from typing import Any
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook.spans import Call, Record, _gate, open_streams, status_of
-from tollbook_integrations._admission import admitted, admitted_async, asking
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import CHARGE_HEADER
@@ -38,6 +37,13 @@ _DATA = ("data", "cast_to", "response")
 """What the patched methods are known to take."""
 
 log = logging.getLogger("tollbook")
+
+
+def _with(options: Any, **fields: Any) -> Any:
+    """The options of a request that has `fields` in its body."""
+    changed = copy.copy(options)
+    changed.json_data = {**options.json_data, **fields}
+    return changed
 
 
 class Stainless:
@@ -184,10 +190,8 @@ class Stainless:
         if "include_usage" in given or "stream_options" in extra or bytes_only or not route.ask:
             call.record.flags = ("usage_not_requested",)
             return None
-        asking = copy.copy(options)
-        asking.json_data = {**body, "stream_options": {**given, "include_usage": True}}
         call.injected = True
-        return asking
+        return _with(options, stream_options={**given, "include_usage": True})
 
     @_guard.guarded
     def _refused(self, client: Any, call: Call, error: BaseException) -> bool:
@@ -225,8 +229,8 @@ class Stainless:
                     return send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (self._ask(client, options, call) or options) if stream else options
             gate = _gate.gate
-            if gate is not None and (model := admitted(gate, call)) is not None:
-                asked = asking(model, asked) or asked
+            if gate is not None and (model := gate.admit(call)) is not None:
+                asked = _guard.guarded(_with)(asked, model=model) or asked
             token = pending.set(call)
             try:
                 result = send(client, cast_to, asked, stream=stream, stream_cls=stream_cls)
@@ -258,8 +262,8 @@ class Stainless:
                     return await send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (self._ask(client, options, call) or options) if stream else options
             gate = _gate.gate
-            if gate is not None and (model := await admitted_async(gate, call)) is not None:
-                asked = asking(model, asked) or asked
+            if gate is not None and (model := await gate.admit_async(call)) is not None:
+                asked = _guard.guarded(_with)(asked, model=model) or asked
             token = pending.set(call)
             try:
                 result = await send(client, cast_to, asked, stream=stream, stream_cls=stream_cls)

@@ -28,8 +28,8 @@ OURS = tuple(str(Path(package.__file__).parent) for package in (tollbook, tollbo
 
 SHELLS = {
     "Stainless._request.<locals>.request",
-    "admitted",
-    "admitted_async",
+    "Keeper.admit",
+    "Keeper.admit_async",
     "_stopped",
     "Stainless._arequest.<locals>.request",
     "Stainless._process_response.<locals>._process_response",

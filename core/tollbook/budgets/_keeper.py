@@ -19,6 +19,7 @@ from tollbook.budgets._exceeded import BudgetExceeded
 from tollbook.budgets._local import LocalBudget, active
 from tollbook.budgets._worst import worst
 from tollbook.ledger import Refusal, StoreError, Want, holder_of
+from tollbook.spans import Stop
 
 if TYPE_CHECKING:
     from tollbook.ledger import Ledger
@@ -65,26 +66,38 @@ class Keeper:
         self.everywhere: tuple[LocalBudget, ...] = ()
         """Blocks that all of this process is in, whichever thread or task: those of the test that runs."""
 
-    def admit(self, call: Call, request: Request) -> str | None:
+    def admit(self, call: Call) -> str | None:
         """Another model to ask instead, or None; raises `BudgetExceeded` if the call must not be made."""
-        blocks = active.get()
-        if self.everywhere:
-            blocks = (*self.everywhere, *blocks)
-        if not self.budgets and (not blocks or (len(blocks) == 1 and blocks[0].admits(call, request))):
+        try:
+            blocks = active.get()
+            if self.everywhere:
+                blocks = (*self.everywhere, *blocks)
+            if not self.budgets and (not blocks or (len(blocks) == 1 and blocks[0].admits(call))):
+                return None
+            return self._decide(call, blocks, PATIENCE)
+        except Exception as error:  # noqa: BLE001 - the guard: only what stops the call may pass
+            _stopped(call, error)
             return None
-        return self._decide(call, request, blocks, PATIENCE)
 
-    async def admit_async(self, call: Call, request: Request) -> str | None:
+    async def admit_async(self, call: Call) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
         if not self.budgets:
-            return self.admit(call, request)  # it is about numbers in memory
-        blocks = (*self.everywhere, *active.get())
+            return self.admit(call)  # it is about numbers in memory
         try:
-            return self._decide(call, request, blocks, 0.0)
-        except _Busy:
-            return await asyncio.to_thread(self._decide, call, request, blocks, PATIENCE)
+            blocks = (*self.everywhere, *active.get())
+            try:
+                return self._decide(call, blocks, 0.0)
+            except _Busy:
+                return await asyncio.to_thread(self._decide, call, blocks, PATIENCE)
+        except asyncio.CancelledError:
+            call.drop()
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            _stopped(call, error)
+            return None
 
-    def _decide(self, call: Call, request: Request, blocks: Sequence[LocalBudget], patience: float) -> str | None:
+    def _decide(self, call: Call, blocks: Sequence[LocalBudget], patience: float) -> str | None:
+        request = call.request or {}
         cheaper: str | None = None
         while True:
             try:
@@ -189,6 +202,14 @@ class Keeper:
             if _is_narrow(budget, used):
                 narrow = budget
         return narrow
+
+
+def _stopped(call: Call, error: Exception) -> None:
+    """Let `error` pass if it stops the call; a mistake of ours lets the call go on."""
+    if isinstance(error, Stop):
+        call.drop()
+        raise error
+    _guard.report("tollbook.budgets.admit")
 
 
 class _Busy(Exception):  # noqa: N818 - inside only

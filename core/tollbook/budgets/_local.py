@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from decimal import Decimal
 from types import TracebackType
@@ -27,6 +26,28 @@ _MANY = 1000
 
 active: ContextVar[tuple[LocalBudget, ...]] = ContextVar("tollbook_budgets", default=())
 """The blocks that this code is in, the outermost first."""
+
+
+class _Ended(msgspec.Struct, gc=False, frozen=True):
+    """A call that has ended: no more of its record than is needed to tell what it took.
+
+    There may be a thousand of them, and it is fresh memory for each that takes the time, not the work.
+    """
+
+    reserved: int
+    took: int | None
+    raw: Any = None
+    """Usage as it was reported, which is not read yet; None: `took` is known."""
+    convention: str | None = None
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    start: int = 0
+    context: dict[str, str] | None = None
+    charge: int | None = None
+
+
+_ONE = _Ended(1, 1)
 
 
 class LocalBudget:
@@ -65,8 +86,8 @@ class LocalBudget:
             and (self.fixed is not None or budget.limit.unit == "usd")
         )
         """Whether nothing but its count decides of a plain call."""
-        self._ended: deque[tuple[int, Record, str | None, dict[str, Any] | None]] = deque()
-        """Calls that have ended and are not reckoned yet: what was taken for them, and what they reported."""
+        self._ended: deque[_Ended] = deque()
+        """Calls that have ended and are not reckoned yet."""
         self._lock = threading.Lock()
         self._most = budget.limit.most
         self._tokens: list[Token[tuple[LocalBudget, ...]]] = []
@@ -115,7 +136,7 @@ class LocalBudget:
         self._all()
         return to_usd(self.used), to_usd(self.budget.limit.most)
 
-    def admits(self, call: Call, request: Mapping[str, Any]) -> bool:
+    def admits(self, call: Call) -> bool:
         """Whether there is room for `call` in the usual case: its count alone decides, and its bound is plain to see.
 
         False says nothing but that it must be looked at closely. All calls of a block pass here, so what `take` does
@@ -124,8 +145,10 @@ class LocalBudget:
         if not self.only_counts:
             return False
         amount = self.fixed
-        if amount is None and (amount := plain_worst(call.record, request)) is None:
-            return False
+        if amount is None:
+            request = call.request
+            if request is None or (amount := plain_worst(call.record, request)) is None:
+                return False
         with self._lock:
             held = self.held + amount
             if self.used + held > self._most:
@@ -158,17 +181,35 @@ class LocalBudget:
         if record is None:
             self.give_back(call.reserved)
             return
-        self._ended.append((call.reserved, record, record.convention, record.raw))
+        limit = self.budget.limit
+        if limit.unit == "calls":
+            self._ended.append(_ONE)
+        elif record.raw is None:
+            self._ended.append(_Ended(call.reserved, amount_of(limit, record)))
+        else:
+            ended = _Ended(
+                call.reserved,
+                None,
+                record.raw,
+                record.convention,
+                record.provider,
+                record.request_model,
+                record.response_model,
+                record.start,
+                record.context,
+                record.charge,
+            )
+            self._ended.append(ended)
         if len(self._ended) >= _MANY:
             self._all()
 
     def _reckon(self) -> None:
         """Put what calls took that have ended in place of what was reserved for them."""
         while self._ended:  # calls that end meanwhile are put at its end, without the lock
-            amount, record, convention, raw = self._ended.popleft()
-            self.held -= amount
+            ended = self._ended.popleft()
+            self.held -= ended.reserved
             self.calls_ended += 1
-            took = _guard.guarded(_took)(self.budget, record, convention, raw)
+            took = _guard.guarded(_took)(self.budget, ended)
             self.used += took or 0
             self.calls_unpriced += took is None
 
@@ -192,10 +233,21 @@ class LocalBudget:
         return f"<budget {self.budget.name!r}: {self.remaining} left>"
 
 
-def _took(budget: Budget, record: Record, convention: str | None, raw: dict[str, Any] | None) -> int | None:
+def _took(budget: Budget, ended: _Ended) -> int | None:
     """What a call took of `budget`, whose usage may still be as it was reported."""
-    if raw is None or convention is None or budget.limit.unit == "calls":
-        return amount_of(budget.limit, record)
-    copy = msgspec.structs.replace(record, raw=raw, convention=convention, usage=None, cost=None)
-    complete(copy)
-    return amount_of(budget.limit, copy)
+    if ended.raw is None:
+        return ended.took
+    record = Record(
+        trace_id="",
+        span_id="",
+        raw=ended.raw,
+        convention=ended.convention,
+        provider=ended.provider,
+        request_model=ended.request_model,
+        response_model=ended.response_model,
+        start=ended.start,
+        context=ended.context,
+        charge=ended.charge,
+    )
+    complete(record)
+    return amount_of(budget.limit, record)

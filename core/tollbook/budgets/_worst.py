@@ -21,6 +21,7 @@ _PLAIN = frozenset(
     | {"stop", "seed", "user", "frequency_penalty", "presence_penalty", "metadata", "store", "system"}
     | {"tools", "tool_choice", "parallel_tool_calls"}
 )
+_is_plain = _PLAIN.issuperset
 _TURN = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "refusal"})
 """What a message may have that uses a tool, or tells what one has found."""
 _LONGEST = 100_000
@@ -60,7 +61,7 @@ def plain_worst(record: Record, request: Json) -> int | None:
     their uses are as long as their JSON is.
     """
     messages: Any = request.get("messages")
-    if messages.__class__ is not list or not request.keys() <= _PLAIN:
+    if messages.__class__ is not list or not _is_plain(request):
         return None
     limit = request.get("max_completion_tokens")
     if limit is None:
@@ -72,63 +73,72 @@ def plain_worst(record: Record, request: Json) -> int | None:
     if (bound is None or record.start >= bound.until) and (bound := _learn(key, record, limit)) is None:
         return None
     size = 0
-    more = "tools" in request or "system" in request
-    for each in () if more else messages:
+    turns: list[Any] | None = None
+    for each in messages:
         text: Any = each.get("content") if each.__class__ is dict else None
-        if text.__class__ is not str or len(each) != 2 or "role" not in each:
-            more = True
-            break
-        size += len(text) if text.isascii() else 4 * len(text)
-    if more:
-        size = _size(bound, request)
-    if not 0 <= size <= _LONGEST:
-        return None
-    return bound.empty + bound.message * len(messages) + bound.byte * size
-
-
-def _size(bound: _Bound, request: Json) -> int:
-    """The most bytes that the texts, tools and uses of tools of a chat are as long as; -1 if it may hold more."""
-    system = request.get("system", "")
-    if system.__class__ is not str:
-        return -1
-    size = len(system) if system.isascii() else 4 * len(system)
-    turns: list[Any] = []
-    for each in request["messages"]:
-        if each.__class__ is not dict or "role" not in each:
-            return -1
-        text = each.get("content")
-        if len(each) == 2 and text.__class__ is str:
+        if text.__class__ is str and len(each) == 2 and "role" in each:
             size += len(text) if text.isascii() else 4 * len(text)
-        elif (text is None or text.__class__ is str) and _TURN.issuperset(each):
-            turns.append(each)
+        elif turns is None:
+            turns = [each]
         else:
-            return -1
-    if not turns and "tools" not in request:
-        return size
-    more = _of_tools(bound, turns, request.get("tools"))
-    return -1 if more is None else size + more
+            turns.append(each)
+    try:
+        if turns is not None:
+            size += _of_turns(bound, turns)
+        if "tools" in request:
+            size += _of_tools(bound, request["tools"])
+        if "system" in request:
+            size += _of_text(request["system"])
+    except (AttributeError, TypeError, ValueError, RecursionError):  # it may hold more than texts, or is no JSON
+        return None
+    return None if size > _LONGEST else bound.empty + bound.message * len(messages) + bound.byte * size
 
 
-def _of_tools(bound: _Bound, turns: list[Any], tools: Any) -> int | None:
-    """The most tokens of messages that use tools, and of the tools; None where they may hold more than texts."""
-    for tool in tools or ():
-        if tool.__class__ is not dict or "cache_control" in tool:
-            return None
+def _of_text(text: Any) -> int:
+    """The most tokens of a text.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if text.__class__ is not str:
+        raise ValueError
+    return len(text) if text.isascii() else 4 * len(text)
+
+
+def _of_tools(bound: _Bound, tools: Any) -> int:
+    """The most tokens of the tools that a chat may use.
+
+    Raises:
+        ValueError: There is one of the provider's own, which may add anything, or one that costs what text does not.
+    """
+    if tools.__class__ is not list:
+        raise ValueError
+    if not tools:
+        return 0
+    for tool in tools:
         kind = tool.get("type", "custom")
-        if "function" not in tool if kind == "function" else kind != "custom" or "input_schema" not in tool:
-            return None  # the provider's own, which may add anything
+        own = "function" in tool if kind == "function" else kind == "custom" and "input_schema" in tool
+        if not own or "cache_control" in tool:
+            raise ValueError
+    # The rules for the structure of tools count up to 3 tokens for what is 2 bytes of JSON, and are doubled.
+    return 4 * len(_encode(tools)) + bound.tools
+
+
+def _of_turns(bound: _Bound, turns: list[Any]) -> int:
+    """The most tokens of messages that use tools.
+
+    Raises:
+        ValueError: They may hold more than texts.
+    """
     uses = 0
     for turn in turns:
-        used = turn.get("tool_calls")
-        if used is not None and used.__class__ is not list:
-            return None
+        if turn.__class__ is not dict or "role" not in turn or not _TURN.issuperset(turn):
+            raise ValueError
+        text, used = turn.get("content"), turn.get("tool_calls")
+        if not (text is None or text.__class__ is str) or not (used is None or used.__class__ is list):
+            raise ValueError
         uses += len(used or ()) + 1
-    try:
-        total = len(_encode(turns)) + 16 * len(turns) + bound.call * uses if turns else 0
-        # The rules for the structure of tools count up to 3 tokens for what is 2 bytes of JSON, and are doubled.
-        return total + 4 * len(_encode(tools)) + bound.tools if tools else total
-    except (TypeError, ValueError, RecursionError):  # an object that is no JSON
-        return None
+    return len(_encode(turns)) + 16 * len(turns) + bound.call * uses
 
 
 def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound | None:

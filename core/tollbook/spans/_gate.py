@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Protocol
 
 from tollbook.spans._call import Call
 
@@ -15,15 +15,15 @@ class Stop(Exception):  # noqa: N818 - what it is: the call stops here
 class Gate(Protocol):
     """Asked once for every call that an integration sees, before its request is sent."""
 
-    def admit(self, call: Call, request: Mapping[str, Any]) -> str | None:
-        """Another model that must be asked instead; None: as it is.
+    def admit(self, call: Call) -> str | None:
+        """Another model that must be asked instead; None: as it is, or the gate itself failed.
 
         Raises:
-            Stop: The call must not be made; the program gets this exception.
+            Stop: The call must not be made, and has no record; the program gets this exception. There is no other.
         """
         ...
 
-    def admit_async(self, call: Call, request: Mapping[str, Any]) -> Awaitable[str | None]:
+    def admit_async(self, call: Call) -> Awaitable[str | None]:
         """As `admit`, without keeping an event loop waiting."""
         ...
 
