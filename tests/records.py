@@ -55,7 +55,7 @@ def at_a_time(rows: int, size: int) -> Iterator[None]:
         yield
 
 
-few = st.sampled_from([(1, 1), (2, 700), (3, 300), (40, 8192)])
+few = st.sampled_from([(1, 1), (2, 700), (3, 300), (100, 8192)])
 """Arguments of `at_a_time`, the last of them the usual ones."""
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

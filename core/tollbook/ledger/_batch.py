@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 # row has neither: ids are bytearrays, and what is not there is another value that is never stored.
 _VALUES = "(?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, 0))"
 _INSERT = f"INSERT OR IGNORE INTO span ({_rows.COLUMNS}) VALUES {_VALUES}"
-_TOGETHER = 40
-"""Rows that one statement inserts: half the time that each alone takes, and far from the 999 parameters that every
-SQLite takes."""
+_TOGETHER = 100
+"""Rows that one statement inserts: half the time that each alone takes, and not beyond the 999 parameters that every
+SQLite takes. With each statement the interpreter is another thread's, and its memory another processor's."""
+_FEW = 4
+"""Rows that are inserted one by one."""
 _INSERT_TOGETHER = f"{_INSERT}{f', {_VALUES}' * (_TOGETHER - 1)}"
 _FIND_SERIES = "SELECT id FROM series WHERE " + " AND ".join(f"{name} IS ?" for name in _rows.SERIES)
 _NEW_SERIES = f"INSERT INTO series ({', '.join(_rows.SERIES)}) VALUES ({', '.join('?' * len(_rows.SERIES))})"
@@ -112,25 +114,22 @@ class Batch:
             records = [record for record in records if id(record) not in bad]
         self._records += records
         self._rows += rows
-        self._store(len(self._rows) // _TOGETHER * _TOGETHER)
+        while len(self._rows) >= _TOGETHER:
+            self._store(self._records[:_TOGETHER], self._rows[:_TOGETHER])
+            del self._records[:_TOGETHER], self._rows[:_TOGETHER]
 
-    def _store(self, count: int) -> None:
-        """Put the first of those into the tables that wait for enough of them."""
-        if not count:
-            return
+    def _store(self, records: list[Record], rows: list[Row]) -> None:
+        """Put no more into the tables than one statement inserts."""
         database = self._database
-        records, rows = self._records[:count], self._rows[:count]
-        del self._records[:count], self._rows[:count]
-        database.execute("SAVEPOINT batch")
         try:
-            whole = _insert(database, rows) == len(rows)
-        except OverflowError:
-            whole = False
-        if not whole:
-            database.execute("ROLLBACK TO batch")
-            records, rows, refused = _one_by_one(database, records, rows)
-            self.refused += refused
-        database.execute("RELEASE batch")
+            new = _insert(database, rows)
+        except OverflowError:  # nothing was inserted
+            self.refused += [record for record, row in zip(records, rows, strict=True) if not _fits(row)]
+            records = [record for record, row in zip(records, rows, strict=True) if _fits(row)]
+            rows = [row for row in rows if _fits(row)]
+            new = _insert(database, rows)
+        if new != len(rows):
+            records, rows = _inserted(database, new, records, rows)
         if not records:
             return
         self.new += len(records)
@@ -145,7 +144,8 @@ class Batch:
 
     def close(self) -> None:
         """Make all sums true of what was added."""
-        self._store(len(self._rows))
+        if self._rows:
+            self._store(self._records, self._rows)
         roll_up(self._database, self._totals)
         if self._kept:
             _limits.apply(self._database, self._kept)
@@ -185,32 +185,37 @@ def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[
 
 
 def _insert(database: sqlite3.Connection, rows: Sequence[Row]) -> int:
-    """Insert those rows that are not there; how many these were."""
-    new = 0
-    rest = len(rows) % _TOGETHER
-    for first in range(0, len(rows) - rest, _TOGETHER):
-        values = [*chain.from_iterable(rows[first : first + _TOGETHER])]
-        new += database.execute(_INSERT_TOGETHER, values).rowcount
-    return new + database.executemany(_INSERT, rows[-rest:]).rowcount if rest else new
+    """Insert those rows, no more than one statement inserts, that are not there; how many these were.
+
+    Raises:
+        OverflowError: One has a number beyond 64 bits; then none is inserted.
+    """
+    if len(rows) > _FEW:
+        values = [*chain.from_iterable(rows)]
+        # The statement is always the same: the last row is there already when it comes again.
+        values += rows[-1] * (_TOGETHER - len(rows))
+        return database.execute(_INSERT_TOGETHER, values).rowcount
+    if not all(map(_fits, rows)):
+        raise OverflowError
+    return database.executemany(_INSERT, rows).rowcount if rows else 0
 
 
-def _one_by_one(
-    database: sqlite3.Connection, records: Sequence[Record], rows: Sequence[Row]
-) -> tuple[list[Record], list[Row], list[Record]]:
-    """What of a batch is new, as records and as rows, and what can't be stored."""
-    new_records: list[Record] = []
-    new_rows: list[Row] = []
-    refused: list[Record] = []
+def _fits(row: Row) -> bool:
+    """Whether all numbers of a row are of 64 bits."""
+    return all(-(2**63) <= value < 2**63 for value in row if value.__class__ is int)
+
+
+def _inserted(
+    database: sqlite3.Connection, new: int, records: list[Record], rows: list[Row]
+) -> tuple[list[Record], list[Row]]:
+    """Those of the records that were inserted last, and their rows: `new` of them; the ledger has had the others."""
+    ids = set(database.execute("SELECT trace_id, span_id FROM span ORDER BY id DESC LIMIT ?", (new,)))
+    found: dict[tuple[bytes, bytes], tuple[Record, Row]] = {}
     for record, row in zip(records, rows, strict=True):
-        try:
-            is_new = database.execute(_INSERT, row).rowcount == 1
-        except OverflowError:
-            refused.append(record)
-            continue
-        if is_new:
-            new_records.append(record)
-            new_rows.append(row)
-    return new_records, new_rows, refused
+        key = bytes(row[0]), bytes(row[1])
+        if key in ids:
+            found.setdefault(key, (record, row))
+    return [record for record, _ in found.values()], [row for _, row in found.values()]
 
 
 def _add_up(records: Sequence[Record], rows: Sequence[Row]) -> _sums.Totals:

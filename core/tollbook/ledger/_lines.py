@@ -11,7 +11,8 @@ import msgspec
 from tollbook.ledger._spool import FORMAT
 from tollbook.spans import Record
 
-_CHUNK = 256 << 10
+_CHUNK = 512 << 10
+"""Bytes that are stored in one transaction: for somewhat more than a full batch."""
 _PIECE = 8 << 10
 """Bytes of which records are made, and stored, before more are: see `_batch.Batch`."""
 
@@ -62,7 +63,7 @@ def read(fd: int, position: int, end: int) -> bytes:
     """Whole lines of the journal from `position` on, not beyond `end`; what follows the last line break is left."""
     size = _CHUNK
     while True:
-        os.lseek(fd, position, os.SEEK_SET)
+        os.lseek(fd, position, os.SEEK_SET)  # `pread` is not everywhere
         data = os.read(fd, min(size, end - position))
         whole = data.rfind(b"\n") + 1
         if whole or len(data) < size:
