@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from inspect import currentframe
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 
-from tollbook import _guard
+from tollbook import _guard, _patch
 from tollbook.spans import Run, Runs, current, safe_name
 from tollbook.spans._work import Work
 from tollbook_integrations import _langchain_facts as facts
+from tollbook_integrations.langchain import TEXTS
 
 Json = dict[str, Any]
 
@@ -53,6 +55,8 @@ class CallbackHandler(BaseCallbackHandler):
     def __init__(self) -> None:
         super().__init__()
         self.on = True
+        if (texts := sys.modules.get(TEXTS)) is not None:
+            join_texts(texts)
 
     @property
     def ignore_llm(self) -> bool:
@@ -266,6 +270,15 @@ class CallbackHandler(BaseCallbackHandler):
         """End a retriever that failed."""
         _end(run_id, error)
 
+
+def join_texts(module: ModuleType) -> None:
+    """Tell their runs to models that complete text, which LangChain begins elsewhere."""
+    from tollbook_integrations import _langchain_text
+
+    _langchain_text.install(module.BaseLLM)
+
+
+_patch.when_imported(TEXTS, join_texts)
 
 _SIGNALS = frozenset({"GraphInterrupt", "NodeInterrupt", "ParentCommand"})
 """What LangGraph raises to steer, and is no failure."""

@@ -30,7 +30,8 @@ __all__ = ["BudgetMiddleware", "CallbackHandler", "integration"]
 _HOOKS = "langchain_core.tracers.context"
 _MANAGER = "langchain_core.callbacks.manager"
 _EMBEDDINGS = "langchain_core.embeddings.embeddings"
-_TEXT = "langchain_core.language_models.llms"
+TEXTS = "langchain_core.language_models.llms"
+"""Where LangChain has the models that complete text."""
 _RUNS = ("CallbackManagerForLLMRun", "AsyncCallbackManagerForLLMRun")
 
 
@@ -60,7 +61,7 @@ class _LangChain:
         self.on = True
         if self.handler is not None:
             self.handler.on = True
-        places = ((_HOOKS, self._register), (_MANAGER, self._quiet), (_EMBEDDINGS, self._embed), (_TEXT, self._ask))
+        places = ((_HOOKS, self._register), (_MANAGER, self._quiet), (_EMBEDDINGS, self._embed), (TEXTS, self._ask))
         for module, hook in places:
             if module in sys.modules or not self._waiting:
                 _patch.when_imported(module, hook)
@@ -74,7 +75,7 @@ class _LangChain:
         if (manager := sys.modules.get(_MANAGER)) is not None:
             for kind in _RUNS:
                 _patch.undo(getattr(manager, kind), "on_llm_new_token")
-        if (text := sys.modules.get(_TEXT)) is not None:
+        if (text := sys.modules.get(TEXTS)) is not None:
             _patch.undo(text.BaseLLM, "_agenerate_helper")
         if _EMBEDDINGS in sys.modules:
             from tollbook_integrations import _langchain_embeddings
@@ -122,7 +123,7 @@ class _LangChain:
             from tollbook_integrations import _langchain_text
 
             _langchain_text.install(text.BaseLLM)
-            self._states[_TEXT] = "on"
+            self._states[TEXTS] = "on"
 
 
 def _heard(run: Any) -> bool:

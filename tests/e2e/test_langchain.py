@@ -417,13 +417,15 @@ async def test_events_of_the_second_protocol(wire, autolog):
     assert autolog.one().integration == "openai"
 
 
-@pytest.mark.parametrize("metering", ["autolog", "both", "twice"])
-async def test_a_text_model_is_booked(metering, wire, books, tmp_path):
+@pytest.mark.parametrize(
+    ("metering", "only"), [("autolog", None), ("both", None), ("twice", None), ("handler", ["openai"])]
+)
+async def test_a_text_model_is_booked(metering, only, wire, books, tmp_path):
     """Once per request, be it for one prompt or two; asynchronously, LangChain begins runs in tasks of their own."""
     from langchain_openai import OpenAI
 
     callbacks = begin(metering, tmp_path)["callbacks"] or None
-    tollbook.autolog(store=tmp_path / "books.db")
+    tollbook.autolog(store=tmp_path / "books.db", only=only)
     with wire.play(langchains.parting(load("openai-completions").exchanges)) as play:
         options = {"base_url": play.url("api.openai.com", "/v1"), "api_key": "x", "max_retries": 0, "cache": False}
         model = OpenAI(model="gpt-3.5-turbo-instruct", **options)
