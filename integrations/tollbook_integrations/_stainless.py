@@ -8,7 +8,6 @@ streamed event, before the SDK makes an object of it. What the host gets is what
 
 from __future__ import annotations
 
-import copy
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 from tollbook import _guard, _patch
 from tollbook._instrument import Settings
 from tollbook.spans import Call, Record, _gate, open_streams, status_of
+from tollbook_integrations._asking import asking, changed, refused
 from tollbook_integrations._body import KEY, follow, read_whole
 from tollbook_integrations._endpoint import Endpoint
 from tollbook_integrations._hosts import CHARGE_HEADER
@@ -37,13 +37,6 @@ _DATA = ("data", "cast_to", "response")
 """What the patched methods are known to take."""
 
 log = logging.getLogger("tollbook")
-
-
-def _with(options: Any, **fields: Any) -> Any:
-    """The options of a request that has `fields` in its body."""
-    changed = copy.copy(options)
-    changed.json_data = {**options.json_data, **fields}
-    return changed
 
 
 class Stainless:
@@ -175,34 +168,6 @@ class Stainless:
         return call
 
     @_guard.guarded
-    def _ask(self, client: Any, options: Any, call: Call) -> Any:
-        """Options that ask for usage; None if the host asks itself, must not, or its server may not understand."""
-        route = self._routes.find(client, options)
-        body: Json = options.json_data
-        if route is None or route.told or body.__class__ is not dict:
-            return None
-        extra: Json = getattr(options, "extra_json", None) or {}
-        given: Json = extra.get("stream_options") or body.get("stream_options") or {}
-        if given.get("include_usage"):
-            return None
-        headers: Json = options.headers or {}
-        bytes_only = headers.get("X-Stainless-Raw-Response") == "stream"
-        if "include_usage" in given or "stream_options" in extra or bytes_only or not route.ask:
-            call.record.flags = ("usage_not_requested",)
-            return None
-        call.injected = True
-        return _with(options, stream_options={**given, "include_usage": True})
-
-    @_guard.guarded
-    def _refused(self, client: Any, call: Call, error: BaseException) -> bool:
-        """Whether a server rejected the request only because we asked for usage; it is not asked again."""
-        if call.injected and getattr(error, "status_code", None) in {400, 422} and "stream_options" in str(error):
-            call.drop()
-            self._routes.refuses(client.base_url.host)
-            return True
-        return False
-
-    @_guard.guarded
     def _failed(self, call: Call, error: BaseException) -> None:
         """The host gets `error`: what was used until then is billed all the same."""
         if call.raw is not None and not call.record.stream:
@@ -227,16 +192,16 @@ class Stainless:
                     return send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
                 with apart():
                     return send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
-            asked = (self._ask(client, options, call) or options) if stream else options
+            asked = (asking(self._routes, client, options, call) or options) if stream else options
             gate = _gate.gate
             if gate is not None and (model := gate.admit(call)) is not None:
-                asked = _guard.guarded(_with)(asked, model=model) or asked
+                asked = changed(asked, model=model) or asked
             token = pending.set(call)
             try:
                 result = send(client, cast_to, asked, stream=stream, stream_cls=stream_cls)
             except BaseException as error:
                 pending.reset(token)
-                if not self._refused(client, call, error):
+                if not refused(self._routes, client, call, error):
                     self._failed(call, error)
                     raise
             else:
@@ -260,16 +225,16 @@ class Stainless:
                     return await send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
                 with apart():
                     return await send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
-            asked = (self._ask(client, options, call) or options) if stream else options
+            asked = (asking(self._routes, client, options, call) or options) if stream else options
             gate = _gate.gate
             if gate is not None and (model := await gate.admit_async(call)) is not None:
-                asked = _guard.guarded(_with)(asked, model=model) or asked
+                asked = changed(asked, model=model) or asked
             token = pending.set(call)
             try:
                 result = await send(client, cast_to, asked, stream=stream, stream_cls=stream_cls)
             except BaseException as error:
                 reset(token)
-                if not self._refused(client, call, error):
+                if not refused(self._routes, client, call, error):
                     self._failed(call, error)
                     raise
             else:
