@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tollbook.ledger._errors import StoreError
     from tollbook.ledger._health import Health
     from tollbook.ledger._ledger import Ledger
-    from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of
+    from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of, may_have_cost
     from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._spool import Spool
     from tollbook.ledger._store import Store, open_store
@@ -39,6 +39,7 @@ __all__ = [
     "Want",
     "amount_of",
     "holder_of",
+    "may_have_cost",
     "open_store",
 ]
 
@@ -49,7 +50,7 @@ __getattr__ = lazily(
     _errors="StoreError",
     _health="Health",
     _ledger="Ledger",
-    _limits="EACH Alert Limit Refusal State Want amount_of holder_of",
+    _limits="EACH Alert Limit Refusal State Want amount_of holder_of may_have_cost",
     _repriced="PastCost Repricing",
     _spool="Spool",
     _store="Store open_store",

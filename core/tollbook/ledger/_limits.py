@@ -158,6 +158,19 @@ def amount_of(limit: Limit, record: Record) -> int | None:
     return None if record.cost is None else record.cost.total
 
 
+def may_have_cost(record: Record) -> bool:
+    """Whether a call whose cost is not known may have been paid for.
+
+    All but a call that the provider refused with an error, and no usage: not one that ended without an answer, as
+    when the time was up, and not a stream that broke.
+    """
+    if record.status != "error" or "may_be_billed" in record.flags:
+        return True
+    if record.usage is not None or record.raw is not None or record.charge is not None:
+        return True
+    return record.stream and "no_usage_reported" in record.flags
+
+
 # -- definitions -------------------------------------------------------------------------------------------------------
 
 
