@@ -14,16 +14,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.limits import CENT, call, put, reserve, span_id, used
 
 from tollbook._money import PICO
 from tollbook.ledger import EACH, Limit, Spool, Store, Want, open_store
 from tollbook.ledger import _limits as limits
+from tollbook.ledger._limit import bucket_of
 from tollbook.ledger._periods import window_of
-from tollbook.pricing import Cost
-from tollbook.spans import Record
-from tollbook.usage import Usage
 
-CENT = PICO // 100
 SCHEDULES = int(os.environ.get("TOLLBOOK_TEST_SCHEDULES", "250"))
 
 
@@ -31,41 +29,6 @@ SCHEDULES = int(os.environ.get("TOLLBOOK_TEST_SCHEDULES", "250"))
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "ledger.db") as opened:
         yield opened
-
-
-def span_id(number: int) -> str:
-    return f"{number:016x}"
-
-
-def call(number: int, cents: int | None = 10, *, start: int | None = None, **fields: object) -> Record:
-    return Record(
-        trace_id=f"{number:032x}",
-        span_id=span_id(number),
-        start=time.time_ns() if start is None else start,
-        provider="openai",
-        request_model="gpt-4o",
-        usage=Usage({"input": 10, "output": 5}),
-        cost=Cost(status="unpriced") if cents is None else Cost(total=cents * CENT),
-        bills=True,
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-def put(store: Store, *records: Record) -> None:
-    spool = Spool(store.spool)
-    for record in records:
-        spool.append(record)
-    spool.close()
-    store.drain()
-
-
-def reserve(store: Store, limit: Limit, number: int, cents: int = 30, holder: str = "") -> bool:
-    want = Want(limit, holder, cents * CENT)
-    return store.limits.reserve(span_id(number), [want], time.time_ns(), 5.0) is None
-
-
-def used(store: Store) -> list[tuple[str, int, int]]:
-    return [(s.holder, s.spent // CENT, s.reserved // CENT) for s in store.limits.states()]
 
 
 def test_a_reservation_becomes_what_was_spent_when_its_span_is_stored(store: Store) -> None:
@@ -280,7 +243,7 @@ def test_windows_are_those_of_the_zone(unit: str, at: str, zone: str, start: str
 
     assert window_of(unit, nanoseconds(at), zone) == (nanoseconds(start), nanoseconds(end))
     limit = Limit(name="x", unit="calls", most=1, window=unit, zone=zone)
-    assert limits.bucket_of(limit, nanoseconds(at)) == nanoseconds(start)
+    assert bucket_of(limit, nanoseconds(at)) == nanoseconds(start)
 
 
 class Crash(BaseException):

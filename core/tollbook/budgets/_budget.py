@@ -70,10 +70,14 @@ def stored(budget: Budget) -> Limit:
         "secret": budget.secret,
         "source": budget.source,
     }
-    return msgspec.structs.replace(budget.limit, definition={k: v for k, v in kept.items() if v not in (None, {}, "")})
+    return msgspec.structs.replace(
+        budget.limit,
+        keeps_unknown=budget.asks and budget.on_unpriced == "stop",
+        definition={k: v for k, v in kept.items() if v not in (None, {}, "")},
+    )
 
 
 def restored(limit: Limit) -> Budget:
     """The budget that was `stored`; its callback stays in the process that set it."""
     fields: dict[str, Any] = dict(limit.definition)
-    return Budget(limit=msgspec.structs.replace(limit, definition={}), **fields)
+    return Budget(limit=msgspec.structs.replace(limit, keeps_unknown=False, definition={}), **fields)

@@ -21,7 +21,11 @@ _EARLY = 20
 
 
 class BudgetStatus(msgspec.Struct, frozen=True):
-    """How one budget stands, for one holder, in its present window. Amounts in USD (`Decimal`), tokens or calls."""
+    """How one budget stands, for one holder, in its present window. Amounts in USD (`Decimal`), tokens or calls.
+
+    Of a budget per call, `spent` is the dearest call that was counted today and is past a threshold, and `calls` how
+    many of these went beyond.
+    """
 
     budget: Budget
     holder: str
@@ -31,7 +35,7 @@ class BudgetStatus(msgspec.Struct, frozen=True):
     reserved: Decimal | int
     calls: int
     unpriced: int
-    """Calls whose cost is not known, which are in no sum."""
+    """Calls whose cost is not known: in no sum, or, where the budget stops calls, at what was reserved for them."""
     window_start: datetime | None
     resets_at: datetime | None
     """UTC; None: never, or bit by bit."""
@@ -50,7 +54,9 @@ class BudgetStatus(msgspec.Struct, frozen=True):
 
     @property
     def exceeded(self) -> bool:
-        """Whether nothing is left."""
+        """Whether nothing is left; of a budget per call: whether a call that was counted today went beyond."""
+        if self.budget.limit.window == "call":
+            return self.spent > self.limit
         return self.spent >= self.limit
 
     def _repr_html_(self) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
+    from tollbook.ledger._crossed import Alert
     from tollbook.ledger._errors import StoreError
     from tollbook.ledger._health import Health
     from tollbook.ledger._ledger import Ledger
-    from tollbook.ledger._limits import EACH, Alert, Limit, Refusal, State, Want, amount_of, holder_of, may_have_cost
+    from tollbook.ledger._limit import EACH, Limit, Refusal, State, Want, amount_of, holder_of, may_have_cost
     from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._spool import Spool
     from tollbook.ledger._store import Store, open_store
@@ -47,10 +48,11 @@ __all__ = [
 # A program that records need not pay for what only answers questions, nor a prompt for what records.
 __getattr__ = lazily(
     __name__,
+    _crossed="Alert",
     _errors="StoreError",
     _health="Health",
     _ledger="Ledger",
-    _limits="EACH Alert Limit Refusal State Want amount_of holder_of may_have_cost",
+    _limit="EACH Limit Refusal State Want amount_of holder_of may_have_cost",
     _repriced="PastCost Repricing",
     _spool="Spool",
     _store="Store open_store",

@@ -10,7 +10,8 @@ from tollbook.ledger import _owners
 from tollbook.ledger._writer import Writer
 
 if TYPE_CHECKING:
-    from tollbook.ledger._limits import Alert, Limit, Refusal, State, Want
+    from tollbook.ledger._crossed import Alert
+    from tollbook.ledger._limit import Limit, Refusal, State, Want
     from tollbook.ledger._store import Store
 
 _LONG = 10.0
@@ -48,7 +49,11 @@ class Limiter:
             return _limits.withdraw(database, name)
 
     def reset(self, name: str, holder: str | None = None) -> bool:
-        """Begin the limit's present window anew, for one holder or for all; whether there is such a limit."""
+        """Begin the limit's present window anew, for one holder or for all.
+
+        Returns:
+            Whether there is such a limit, and, if one is named, such a holder in its window.
+        """
         from tollbook.ledger import _limits
 
         self._store.drain()
@@ -96,12 +101,12 @@ class Limiter:
 
     def used(self, limit: Limit, holder: str, start: int) -> tuple[int, int]:
         """What is spent and what is reserved in the window of `start` (Unix nanoseconds)."""
-        from tollbook.ledger import _limits
+        from tollbook.ledger import _limit, _limits
 
         with self._store.reading() as database:
             if database is None:
                 return 0, 0
-            return _limits.used(database, limit, holder, _limits.bucket_of(limit, start))
+            return _limits.used(database, limit, holder, _limit.bucket_of(limit, start))
 
     def limits(self) -> list[Limit]:
         """All limits that are watched, by name."""
@@ -119,14 +124,16 @@ class Limiter:
 
     def alerts(self, *, undelivered: bool = False) -> list[Alert]:
         """The thresholds that were crossed, the latest first."""
-        from tollbook.ledger import _limits
+        from tollbook.ledger import _crossed, _limits
 
         with self._store.reading() as database:
-            return [] if database is None else _limits.alerts(database, undelivered=undelivered)
+            if database is None:
+                return []
+            return _crossed.alerts(database, _limits.limits_of(database), undelivered=undelivered)
 
     def claim(self, alert: int) -> bool:
         """Take it on this process to tell of an alert; False if another has."""
-        from tollbook.ledger import _limits
+        from tollbook.ledger import _crossed
 
         with self._writer.transaction(_LONG) as database:
-            return _limits.claim(database, alert)
+            return _crossed.claim(database, alert)

@@ -1,0 +1,85 @@
+"""Thresholds of limits that were crossed: once each in a window, and told of by one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tollbook.ledger._periods import window_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from tollbook.ledger._limit import Limit
+
+
+class Alert(NamedTuple):
+    """A threshold that was crossed."""
+
+    id: int
+    limit: Limit
+    holder: str
+    bucket: int
+    threshold: int
+    at: int
+    """Unix nanoseconds."""
+    spent: int
+
+
+def note(database: sqlite3.Connection, limit: Limit, holder: str, bucket: int, spent: int) -> None:
+    """Remember which thresholds `spent` is past in the window of `bucket`; those that are known stay as they are."""
+    now = time.time_ns()
+    if limit.rolling:  # it is told of once in its own length, not anew with every hour
+        bucket -= bucket % limit.rolling
+    for threshold in limit.thresholds:
+        # A call of its own is an alert only if it went beyond; a window also if it is just full.
+        if spent * 100 >= threshold * limit.most and (limit.window != "call" or spent * 100 > threshold * limit.most):
+            database.execute(
+                "INSERT OR IGNORE INTO limit_alert (name, holder, bucket, threshold, at, spent, delivered) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0)",
+                (limit.name, holder, bucket, threshold, now, spent),
+            )
+
+
+def forget(
+    database: sqlite3.Connection, name: str, holder: str | None = None, buckets: tuple[int, int] | None = None
+) -> None:
+    """Forget the alerts of the limit `name`, of all or one holder, in all windows or those from one to another."""
+    first, last = buckets or (-(2**63), 2**63 - 1)
+    database.execute(
+        "DELETE FROM limit_alert WHERE name = ? AND holder = coalesce(?, holder) AND bucket BETWEEN ? AND ?",
+        (name, holder, first, last),
+    )
+
+
+def dearest(database: sqlite3.Connection, limit: Limit, now: int) -> tuple[int, int]:
+    """Of a limit per call: the dearest call of today that is past a threshold, and how many went beyond the limit."""
+    today, _ = window_of("day", now, limit.zone)
+    query = (
+        "SELECT coalesce(max(spent), 0), count(DISTINCT CASE WHEN spent > ? THEN holder END) FROM limit_alert "
+        "WHERE name = ? AND at >= ?"
+    )
+    most, beyond = database.execute(query, (limit.most, limit.name, today)).fetchone()
+    return most, beyond
+
+
+def alerts(
+    database: sqlite3.Connection, limits: Iterable[Limit], *, undelivered: bool = False, most: int = 1000
+) -> list[Alert]:
+    """The thresholds of `limits` that were crossed, the latest first."""
+    known = {each.name: each for each in limits}
+    condition = "WHERE delivered = 0" if undelivered else ""
+    query = (
+        f"SELECT id, name, holder, bucket, threshold, at, spent FROM limit_alert {condition} "  # noqa: S608 - ours
+        "ORDER BY id DESC LIMIT ?"
+    )
+    rows = database.execute(query, (most,))
+    return [Alert(number, known[name], *rest) for number, name, *rest in rows if name in known]
+
+
+def claim(database: sqlite3.Connection, alert: int) -> bool:
+    """Take it on oneself to tell of an alert; False if another process has."""
+    return (
+        database.execute("UPDATE limit_alert SET delivered = 1 WHERE id = ? AND delivered = 0", (alert,)).rowcount == 1
+    )
