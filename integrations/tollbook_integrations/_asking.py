@@ -17,6 +17,9 @@ def changed(options: Any, **fields: Any) -> Any:
     """The options of a request that has `fields` in its body; None if they can't be made."""
     others = copy.copy(options)
     others.json_data = {**options.json_data, **fields}
+    extra: Json = getattr(options, "extra_json", None) or {}
+    if not fields.keys().isdisjoint(extra):  # it is merged over the body when the request is sent
+        others.extra_json = {**extra, **fields}
     return others
 
 

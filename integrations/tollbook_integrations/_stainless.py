@@ -33,6 +33,8 @@ Json = dict[str, Any]
 
 _REQUEST = ("cast_to", "options", "stream", "stream_cls")
 _RESPONSE = ("cast_to", "options", "response", "stream", "stream_cls", "retries_taken")
+_READS = frozenset({"get", "GET"})
+"""Methods that read what was paid for before: no budget stops them."""
 _DATA = ("data", "cast_to", "response")
 """What the patched methods are known to take."""
 
@@ -141,9 +143,9 @@ class Stainless:
             if route is None and (route := self._routes.find(client, options)) is None:
                 return None
             body = options.json_data
-            model = body.get("model") if body.__class__ is dict else None
             if extra := getattr(options, "extra_json", None):
-                model = extra.get("model", model)
+                body = {**body, **extra} if body.__class__ is dict else extra
+            model = body.get("model") if body.__class__ is dict else None
             reader = route.reader
             if route.deployments and model.__class__ is str and model in route.deployments:
                 reader = read_as(reader, model, route.deployments[model])
@@ -194,7 +196,7 @@ class Stainless:
                     return send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (asking(self._routes, client, options, call) or options) if stream else options
             gate = _gate.gate
-            if gate is not None and (model := gate.admit(call)) is not None:
+            if gate is not None and options.method not in _READS and (model := gate.admit(call)) is not None:
                 asked = changed(asked, model=model) or asked
             token = pending.set(call)
             try:
@@ -227,7 +229,11 @@ class Stainless:
                     return await send(client, cast_to, options, stream=stream, stream_cls=stream_cls)
             asked = (asking(self._routes, client, options, call) or options) if stream else options
             gate = _gate.gate
-            if gate is not None and (model := await gate.admit_async(call)) is not None:
+            if (
+                gate is not None
+                and options.method not in _READS
+                and (model := await gate.admit_async(call)) is not None
+            ):
                 asked = changed(asked, model=model) or asked
             token = pending.set(call)
             try:

@@ -134,9 +134,14 @@ def responses(call: Call, data: Json) -> None:
     if body.get("background"):
         if usage:
             call.identify(body["id"])
+            call.record.bills = True
         else:
             call.record.bills = False  # queued: whoever reads the finished response books it
             call.record.flags = ("background",)
+            if status in _ENDED:
+                call.ended_without_answer(body["id"])
+            else:
+                call.wait_for(body["id"])
 
 
 def response_poll(call: Call, data: Json) -> None:

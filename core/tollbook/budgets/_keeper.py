@@ -8,7 +8,7 @@ call ends, and nothing can be lost or counted twice in between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds that a call waits for the ledger, before it counts as unreachable."""
-
-Request = Mapping[str, Any]
 
 
 class Question:
@@ -53,6 +51,18 @@ class Refused(Exception):  # noqa: N818 - inside only
         self.error = error
 
 
+class _Terms:
+    """On what terms a call is made after all."""
+
+    __slots__ = ("model", "waived")
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        """That is asked in place of the host's."""
+        self.waived: list[Budget] = []
+        """Budgets that the program lets it go beyond."""
+
+
 class Keeper:
     """The gate of this process: its budgets in the ledger, and those of the blocks of code that are running."""
 
@@ -74,7 +84,7 @@ class Keeper:
                 blocks = (*self.everywhere, *blocks)
             if not self.budgets and (not blocks or (len(blocks) == 1 and blocks[0].admits(call))):
                 return None
-            return self._decide(call, blocks, PATIENCE)
+            return self._decide(call, blocks, PATIENCE, _Terms())
         except Exception as error:  # noqa: BLE001 - the guard: only what stops the call may pass
             _stopped(call, error)
             return None
@@ -84,11 +94,11 @@ class Keeper:
         if not self.budgets:
             return self.admit(call)  # it is about numbers in memory
         try:
-            blocks = (*self.everywhere, *active.get())
+            blocks, terms = (*self.everywhere, *active.get()), _Terms()
             try:
-                return self._decide(call, blocks, 0.0)
+                return self._decide(call, blocks, 0.0, terms)
             except _Busy:
-                return await asyncio.to_thread(self._decide, call, blocks, PATIENCE)
+                return await asyncio.to_thread(self._decide, call, blocks, PATIENCE, terms)
         except asyncio.CancelledError:
             call.drop()
             raise
@@ -96,56 +106,38 @@ class Keeper:
             _stopped(call, error)
             return None
 
-    def _decide(self, call: Call, blocks: Sequence[LocalBudget], patience: float) -> str | None:
-        request = call.request or {}
-        cheaper: str | None = None
+    def _decide(self, call: Call, blocks: Sequence[LocalBudget], patience: float, terms: _Terms) -> str | None:
         while True:
             try:
-                full = self._reserve(call, request, blocks, patience)
+                narrow = self._reserve(call, blocks, patience, terms)
             except Refused as refused:
-                cheaper = self._instead(call, refused, cheaper)
-                if cheaper is None:
-                    return None
+                if not _changed(call, refused, terms):
+                    raise refused.error from None
                 continue
-            if full is not None and cheaper is None and (model := _cheaper(full, call)) is not None:
-                # There is room, but it gets narrow.
-                call.record.flags += ("downgraded",)
-                call.record.request_model = cheaper = model
-            return cheaper
-
-    def _instead(self, call: Call, refused: Refused, cheaper: str | None) -> str | None:
-        """What to do about a call that there is no room for: another model, or None to make it all the same."""
-        budget = refused.budget
-        if budget.action == "downgrade" and cheaper is None and (model := _cheaper(budget, call)) is not None:
-            call.record.flags += ("downgraded",)
-            call.record.request_model = model
-            return model
-        if budget.action == "ask" and budget.callback is not None:
-            question = Question(budget, call, refused.error)
-            if _guard.guarded(budget.callback)(question):
-                call.record.flags += ("beyond_budget",)
-                return None
-        raise refused.error from None
+            if narrow is None or terms.model is not None or (model := _cheaper(narrow, call)) is None:
+                return terms.model
+            # There is room, but it gets narrow. The cheaper model may have budgets of its own, so all are asked again.
+            call.give_back()
+            _downgrade(call, model, terms)
 
     # -- reserving --------------------------------------------------------------------------------------------------
 
-    def _reserve(self, call: Call, request: Request, blocks: Sequence[LocalBudget], patience: float) -> Budget | None:
+    def _reserve(self, call: Call, blocks: Sequence[LocalBudget], patience: float, terms: _Terms) -> Budget | None:
         """Reserve what the call may come to, all or nothing; the budget that is past its `downgrade_at`, if one is."""
         taken: list[tuple[LocalBudget, int]] = []
         narrow: Budget | None = None
         try:
             for block in blocks:
-                amount = _amount(block.budget, call, request)
-                _take(block, amount)
+                amount = _take(block, call, terms)
                 taken.append((block, amount))
                 if call.record.stream and block.budget.on_stream == "stop" and block.budget.limit.unit != "calls":
                     room = block.budget.limit.most - block.used - block.held + amount
-                    _guard.guarded(cut_at)(call, block.budget, room, request)
+                    _guard.guarded(cut_at)(call, block.budget, room, call.request or {})
                 if _is_narrow(block.budget, block.used + block.held - amount):
                     narrow = block.budget
-            wants = self._wants(call, request)
+            wants = self._wants(call, terms)
             if wants:
-                narrow = self._reserve_in_ledger(call, wants, request, patience) or narrow
+                narrow = self._reserve_in_ledger(call, wants, patience) or narrow
         except BaseException:
             for block, amount in taken:
                 block.give_back(amount)
@@ -154,22 +146,20 @@ class Keeper:
             call.settle = partial(_settle, taken)
         return narrow
 
-    def _wants(self, call: Call, request: Request) -> list[tuple[Budget, Want]]:
+    def _wants(self, call: Call, terms: _Terms) -> list[tuple[Budget, Want]]:
         wants: list[tuple[Budget, Want]] = []
         for budget in self.budgets:
             holder = holder_of(budget.limit, call.record)
-            if holder is None:
-                continue
-            amount = _amount(budget, call, request)
+            if holder is None or budget in terms.waived:
+                continue  # it counts the call all the same, when its span is stored
+            amount = _amount(budget, call)
             if budget.limit.window != "call":
                 wants.append((budget, Want(budget.limit, holder, amount)))
             elif amount > budget.limit.most:
                 raise Refused(budget, _exceeded(budget, holder, wanted=amount))
         return wants
 
-    def _reserve_in_ledger(
-        self, call: Call, wants: list[tuple[Budget, Want]], request: Request, patience: float
-    ) -> Budget | None:
+    def _reserve_in_ledger(self, call: Call, wants: list[tuple[Budget, Want]], patience: float) -> Budget | None:
         assert self.ledger is not None
         record = call.record
         try:
@@ -191,6 +181,7 @@ class Keeper:
             budget = next(budget for budget, _ in wants if budget.limit is refusal.limit)
             raise Refused(budget, _of_refusal(refusal))
         call.undo = partial(_release, ledger, record.span_id)
+        call.move = partial(_move, ledger, record.span_id)
         narrow: Budget | None = None
         for budget, want in wants:
             cuts = record.stream and budget.on_stream == "stop" and budget.limit.unit != "calls"
@@ -198,7 +189,7 @@ class Keeper:
                 continue
             used = sum(ledger.store.limits.used(budget.limit, want.holder, record.start)) - want.amount
             if cuts:
-                _guard.guarded(cut_at)(call, budget, budget.limit.most - used, request)
+                _guard.guarded(cut_at)(call, budget, budget.limit.most - used, call.request or {})
             if _is_narrow(budget, used):
                 narrow = budget
         return narrow
@@ -216,7 +207,29 @@ class _Busy(Exception):  # noqa: N818 - inside only
     """The ledger could not be asked without waiting."""
 
 
-def _amount(budget: Budget, call: Call, request: Request) -> int:
+def _changed(call: Call, refused: Refused, terms: _Terms) -> bool:
+    """Whether the call may be asked for again, on other terms than those that were refused."""
+    budget = refused.budget
+    if budget.action == "downgrade" and terms.model is None and (model := _cheaper(budget, call)) is not None:
+        _downgrade(call, model, terms)
+        return True
+    if budget.action == "ask" and budget.callback is not None and budget not in terms.waived:
+        answer: Any = _guard.guarded(budget.callback)(Question(budget, call, refused.error))
+        if hasattr(answer, "__await__"):
+            answer.close()  # nobody waits for it, so it is no answer
+        elif answer:
+            terms.waived.append(budget)
+            call.record.flags += ("beyond_budget",)
+            return True
+    return False
+
+
+def _downgrade(call: Call, model: str, terms: _Terms) -> None:
+    call.record.flags += ("downgraded",)
+    call.record.request_model = terms.model = model
+
+
+def _amount(budget: Budget, call: Call) -> int:
     """What to reserve for a call.
 
     Raises:
@@ -227,7 +240,7 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     if budget.ceiling is not None:
         return budget.ceiling
     record = call.record
-    found = worst(budget.limit.unit, record, request)
+    found = None if call.request is None else worst(budget.limit.unit, record, call.request)
     if found is not None:
         return found
     if budget.on_unpriced == "allow":
@@ -240,9 +253,18 @@ def _amount(budget: Budget, call: Call, request: Request) -> int:
     raise Refused(budget, _exceeded(budget, holder_of(budget.limit, record) or "", reason=reason))
 
 
-def _take(block: LocalBudget, amount: int) -> None:
-    if not block.take(amount):
+def _take(block: LocalBudget, call: Call, terms: _Terms) -> int:
+    """What `call` has reserved in `block`, which it may go beyond where the program has said so."""
+    waived = block.budget in terms.waived
+    try:
+        amount = _amount(block.budget, call)
+    except Refused:
+        if not waived:
+            raise
+        amount = 0
+    if not block.take(amount, beyond=waived):
         raise Refused(block.budget, _of_block(block, amount))
+    return amount
 
 
 def _cheaper(budget: Budget, call: Call) -> str | None:
@@ -265,6 +287,15 @@ def _release(ledger: Ledger, span_id: str) -> None:
         ledger.store.limits.release(span_id, PATIENCE)
     except StoreError:
         _guard.report("tollbook.budgets.release")  # it is given back when the process ends
+
+
+def _move(ledger: Ledger, span_id: str, other: str) -> Callable[[], None]:
+    """Put what a call reserved under the id of the span that will say what it took; gives what gives it back."""
+    try:
+        ledger.store.limits.move(span_id, other, PATIENCE)
+    except StoreError:
+        _guard.report("tollbook.budgets.move")  # it is given back with the span of the call
+    return partial(_release, ledger, other)
 
 
 def _exceeded(budget: Budget, holder: str, *, wanted: int | None = None, reason: str = "") -> BudgetExceeded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from tollbook import _guard
 from tollbook._money import to_usd
 from tollbook.budgets._budget import Budget
 from tollbook.budgets._worst import plain_worst
-from tollbook.ledger import amount_of
+from tollbook.ledger import amount_of, may_have_cost
 from tollbook.spans import Record, complete
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class LocalBudget:
         "_ended",
         "_lock",
         "_most",
-        "_tokens",
         "budget",
         "calls_ended",
         "calls_unpriced",
@@ -90,7 +89,6 @@ class LocalBudget:
         """Calls that have ended and are not reckoned yet."""
         self._lock = threading.Lock()
         self._most = budget.limit.most
-        self._tokens: list[Token[tuple[LocalBudget, ...]]] = []
 
     @property
     def spent(self) -> Decimal | int:
@@ -158,15 +156,15 @@ class LocalBudget:
         call.settle = self.settle
         return True
 
-    def take(self, amount: int) -> bool:
-        """Reserve `amount`, if there is room for it."""
+    def take(self, amount: int, *, beyond: bool = False) -> bool:
+        """Reserve `amount`, if there is room for it; `beyond`: also if there is none."""
         with self._lock:
             held = self.held + amount
             if self.used + held > self._most:
                 # What calls took that have ended is only reckoned now: most blocks never come near their limit.
                 self._reckon()
                 held = self.held + amount
-                if self.used + held > self._most:
+                if self.used + held > self._most and not beyond:
                     return False
             self.held = held
             return True
@@ -185,7 +183,8 @@ class LocalBudget:
         if limit.unit == "calls":
             self._ended.append(_ONE)
         elif record.raw is None:
-            self._ended.append(_Ended(call.reserved, amount_of(limit, record)))
+            took = amount_of(limit, record)
+            self._ended.append(_Ended(call.reserved, 0 if took is None and not may_have_cost(record) else took))
         else:
             ended = _Ended(
                 call.reserved,
@@ -210,24 +209,28 @@ class LocalBudget:
             self.held -= ended.reserved
             self.calls_ended += 1
             took = _guard.guarded(_took)(self.budget, ended)
-            self.used += took or 0
-            self.calls_unpriced += took is None
+            if took is None:
+                self.calls_unpriced += 1
+                took = 0 if self.budget.on_unpriced == "allow" else ended.reserved
+            self.used += took
 
     def _all(self) -> None:
         with self._lock:
             self._reckon()
 
     def __enter__(self) -> LocalBudget:
-        self._tokens.append(active.set((*active.get(), self)))
+        active.set((*active.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            active.reset(self._tokens.pop())
-        except ValueError:  # a generator that is closed in another context than that of its start
-            return
+        # Nothing is kept by block: one may be used by many threads and tasks at once.
+        blocks = active.get()
+        for place in range(len(blocks) - 1, -1, -1):
+            if blocks[place] is self:
+                active.set((*blocks[:place], *blocks[place + 1 :]))
+                return
 
     def __repr__(self) -> str:
         return f"<budget {self.budget.name!r}: {self.remaining} left>"

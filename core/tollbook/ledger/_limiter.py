@@ -92,6 +92,13 @@ class Limiter:
                 _limits.release_ended(database, ended)
         return self.reserve(span_id, wants, start, timeout)
 
+    def move(self, span_id: str, other: str, timeout: float) -> None:
+        """Put what was reserved for a call under the id of another span, which will say what it took."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(timeout) as database:
+            _limits.move(database, bytes.fromhex(span_id), bytes.fromhex(other))
+
     def release(self, span_id: str, timeout: float) -> None:
         """Give back what was reserved for a call that will have no span."""
         from tollbook.ledger import _limits

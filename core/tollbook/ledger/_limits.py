@@ -232,6 +232,11 @@ def reserve(database: sqlite3.Connection, span: bytes, wants: Sequence[Want], st
     return None
 
 
+def move(database: sqlite3.Connection, span: bytes, other: bytes) -> None:
+    """Put what was reserved under `span` under `other`, whose record will take it back."""
+    database.execute("UPDATE OR IGNORE reservation SET span = ? WHERE span = ?", (other, span))
+
+
 def release(database: sqlite3.Connection, span: bytes) -> None:
     """Take back all that was reserved under `span`; nothing if there is nothing."""
     _take_back(database, "span = ?", span)

@@ -73,6 +73,8 @@ class Call:
     find the usage still to be read."""
     undo: Callable[[], None] | None = None
     """Gives back what was reserved for the call in the ledger, if no record of this identity will do it."""
+    move: Callable[[str], Callable[[], None]] | None = None
+    """Puts what was reserved in the ledger under the id of another span, and gives what then gives it back."""
     stop: Exception | None = None
     """What the host gets in place of the next event: a budget that cuts streams."""
 
@@ -139,10 +141,32 @@ class Call:
 
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
-        self._undo()
-        digest = hashlib.blake2b(f"{self.record.provider}\n{response_id}".encode(), digest_size=24).hexdigest()
-        self.record.trace_id, self.record.span_id = digest[:32], digest[32:]
-        self.record.parent_id = None
+        trace_id, span_id = _identity(self.record, response_id)
+        if (waiting := _waiting.pop(span_id, None)) is not None:
+            self.settle, self.reserved = waiting.settle, waiting.reserved
+        elif self.move is not None:
+            _guard.guarded(self.move)(span_id)
+        self.undo = self.move = None  # the record of this identity takes back what is under it
+        self.record.trace_id, self.record.span_id, self.record.parent_id = trace_id, span_id, None
+
+    def wait_for(self, response_id: str) -> None:
+        """Keep what is reserved until the answer is read, which another call will do, or another process."""
+        if self.settle is None and self.move is None:
+            return
+        _, span_id = _identity(self.record, response_id)
+        rest = Call.__new__(Call)  # which none begins with
+        rest.settle, rest.reserved = self.settle, self.reserved
+        if self.move is not None:
+            rest.undo = _guard.guarded(self.move)(span_id)
+        self.settle = self.move = self.undo = None
+        _waiting[span_id] = rest
+        while len(_waiting) > _MOST:
+            _waiting.pop(next(iter(_waiting))).give_back()
+
+    def ended_without_answer(self, response_id: str) -> None:
+        """Give back what was kept for an answer that will not come."""
+        if (waiting := _waiting.pop(_identity(self.record, response_id)[1], None)) is not None:
+            waiting.give_back()
 
     @property
     def ended(self) -> bool:
@@ -153,14 +177,16 @@ class Call:
         """End the call without a record: it turned out to be none, or another record carries it."""
         self._open.clear()
         open_streams.pop(id(self), None)
-        self._undo()
-        if self.settle is not None:
-            self.settle(self, None)
+        self.give_back()
 
-    def _undo(self) -> None:
-        undo, self.undo = self.undo, None
+    def give_back(self) -> None:
+        """Give back what budgets have reserved for the call."""
+        undo, settle = self.undo, self.settle
+        self.undo = self.move = self.settle = None
         if undo is not None:
             _guard.guarded(undo)()
+        if settle is not None:
+            settle(self, None)
 
     def end(self, status: str = "ok", error: str | None = None) -> None:
         """End the call and write its record, unless it has ended already."""
@@ -240,6 +266,17 @@ class Call:
         model = record.response_model or record.request_model
         settings = tokenizer_of(record.provider, model, record.start)
         return tokens.estimate_request(self.request or {}, self.characters, record.provider, model, settings)
+
+
+_MOST = 1000
+_waiting: dict[str, Call] = {}
+"""What is reserved for answers that are made in the background, by the span's id that their record will have."""
+
+
+def _identity(record: Record, response_id: str) -> tuple[str, str]:
+    """Ids of trace and span of the one record that an answer has, whoever reads it."""
+    digest = hashlib.blake2b(f"{record.provider}\n{response_id}".encode(), digest_size=24).hexdigest()
+    return digest[:32], digest[32:]
 
 
 # Instances share one table of names while Python can foresee them, and each that gets another one late has a table of

@@ -29,10 +29,10 @@ class Watched(LocalBudget):
         self.only_counts = False  # each call goes through `take`
         self.refused = False
 
-    def take(self, amount: int) -> bool:
+    def take(self, amount: int, *, beyond: bool = False) -> bool:
         """Reserve `amount`, if there is room for it after all that has ended."""
         self._all()
-        taken = super().take(amount)
+        taken = super().take(amount, beyond=beyond)
         self.refused = self.refused or not taken
         return taken
 
