@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,3 +104,22 @@ def test_a_server_that_never_repeats_itself_is_not_remembered_without_end() -> N
     for number in range(500):
         assert reported({f"key{number}": 1}) == {f"key{number}": 1}
     assert len(_reported._shapes) == _reported._MOST
+
+
+def test_no_struct_is_freed_wrongly() -> None:
+    """Where all memory is checked, a program that drops all its structs and collects them goes on."""
+    code = """
+import gc, sys
+from tollbook.spans import _reported
+kinds = {"tier": "default", "cost": 0.5, "n": 1, "none": None, "inner": {"a": 1, "b": "c"}, "empty": {}}
+for raw in ({"a": 1}, {"a b": 1, "c": {"d": "e"}}, kinds, {"a": "a sentence"}, {"a": {"b": "a sentence"}}):
+    for _ in range(3):
+        _reported.reported(raw)
+_reported._shapes.clear()
+for module in [name for name in sys.modules if name.startswith("tollbook")]:
+    vars(sys.modules.pop(module)).clear()
+gc.collect()
+"""
+    checked = {"PYTHONDEVMODE": "1", "PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "165"}
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **checked}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

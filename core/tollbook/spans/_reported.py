@@ -13,18 +13,15 @@ import msgspec
 
 Json = dict[str, Any]
 
-_Key = Annotated[str, msgspec.Meta(max_length=64)]
-_Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^\S*$")]
+_LONGEST = 64
+"""Characters of a name."""
+_Word = Annotated[str, msgspec.Meta(max_length=_LONGEST, pattern=r"^\S*$")]
 _Value = int | float | bool | _Word | None
+"""A name or a number. It must not be in one union with dicts: where a pattern is, msgspec (0.19 to 0.22) frees a wrong
+pointer with the struct, at the latest when the program exits."""
+_NUMBERS = frozenset({int, float, bool})
 _MOST = 64
 """Structs that are made: a server whose objects are never alike gains nothing, and costs no more."""
-
-
-class _Harmless(msgspec.Struct):
-    """A usage object that is names and numbers: no sentence fits into it."""
-
-    raw: dict[_Key, _Value | dict[_Key, _Value]]
-
 
 _shapes: dict[tuple[str, ...], type[msgspec.Struct] | None] = {}
 """Keys of objects that were seen, with the struct of such ones; None: they differ in what is inside."""
@@ -39,9 +36,8 @@ def reported(raw: Json) -> Any:
             return msgspec.convert(raw, shape)
         except msgspec.ValidationError:
             _shapes[names] = None
-    try:
-        found = msgspec.convert({"raw": raw}, _Harmless).raw
-    except msgspec.ValidationError:
+    found = _harmless(raw)
+    if found is None:
         return None
     if names not in _shapes and len(_shapes) < _MOST:
         _shapes[names] = _struct(found)
@@ -51,6 +47,26 @@ def reported(raw: Json) -> Any:
 def as_dict(found: Any) -> Json:
     """What `reported` gave, as a dict."""
     kept: Json = found if found.__class__ is dict else msgspec.to_builtins(found)
+    return kept
+
+
+def _harmless(raw: Json, *, deep: bool = True) -> Json | None:
+    """A copy of `raw`, an object that is names and numbers; None if it is not, since a sentence might fit into it."""
+    kept: Json = {}
+    for name, value in raw.items():
+        if name.__class__ is not str or len(name) > _LONGEST:
+            return None
+        kind = value.__class__
+        if kind is dict:
+            value = _harmless(value, deep=False) if deep else None  # noqa: PLW2901 - the copy stands for it
+            if value is None:
+                return None
+        elif kind is str:
+            if len(value) > _LONGEST or (value and value.split() != [value]):
+                return None
+        elif value is not None and kind not in _NUMBERS:
+            return None
+        kept[name] = value
     return kept
 
 
