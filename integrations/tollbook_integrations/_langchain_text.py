@@ -10,7 +10,6 @@ from typing import Any
 
 from tollbook import _guard, _patch
 from tollbook.spans import Run, current
-from tollbook_integrations._langchain_handler import runs
 
 METHOD = "_agenerate_helper"
 """Where such a model is asked, with the managers of the runs that have begun for it."""
@@ -25,6 +24,8 @@ def install(base: type) -> None:
 @_guard.guarded
 def _run_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run | None:
     """The run of the first prompt, which shares the paid calls with those of all others."""
+    from tollbook_integrations._langchain_handler import runs  # which imports this one, to install it
+
     managers = kwargs["run_managers"] if "run_managers" in kwargs else args[2]
     first, *others = (runs.get(manager.run_id.int) for manager in managers)
     if first is not None:
