@@ -6,6 +6,8 @@ import logging
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +132,61 @@ def test_a_ledger_that_cant_be_used_costs_the_program_nothing(tmp_path: Path, ca
     assert "set TOLLBOOK_STORE to another file" in caplog.text
     ledger.close()
     assert ledger.health().pending == 1
+
+
+def test_what_waits_in_memory_is_tried_once_more_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However short before that the last attempt failed."""
+    (tmp_path / "file").write_text("not a directory")
+    ledger = Ledger(tmp_path / "file" / "ledger.db")
+    for _ in range(3):
+        ledger.append(call())
+    assert ledger.spool.waiting == 3
+    (tmp_path / "file").unlink()
+    ledger.close()
+    assert ledger.store.health().spans == 3
+    assert "are lost" not in caplog.text
+
+
+def test_what_is_lost_at_the_end_is_told_once_with_its_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    ledger = Ledger(tmp_path / "file" / "ledger.db")
+    for _ in range(3):
+        ledger.append(call())
+    ledger.close()
+    ledger.close()
+    told = [entry.getMessage() for entry in caplog.records if "are lost" in entry.getMessage()]
+    assert told == [f"tollbook: 3 records could not be written to {ledger.spool.directory} and are lost"]
+    (tmp_path / "file").unlink()
+    ledger.spool._again = 0.0
+    ledger.append(call())
+    assert ledger.flush()
+    assert ledger.health().dropped == 3, "the ledger knows of it as soon as it can"
+    ledger.close()
+    assert len([entry for entry in caplog.records if "are lost" in entry.getMessage()]) == 1
+
+
+def test_a_program_whose_disk_is_full_says_at_its_end_how_much_is_lost(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from tests.records import call; from tollbook.ledger import Ledger\n"
+        "ledger = Ledger(sys.argv[1]); ledger.append(call()); ledger.flush()\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))\n"
+        "for _ in range(100): ledger.append(call())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "ledger.db"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith("tollbook: ")
+    assert lines[-1].endswith(" records could not be written to {} and are lost".format(tmp_path / "ledger.db.spool"))
+    lost = int(lines[-1].split()[1])
+    assert lost >= 98
+    store = Store(tmp_path / "ledger.db")
+    store.drain()
+    assert store.health().spans == 101 - lost
 
 
 def test_a_drain_that_fails_is_tried_again_ever_more_rarely(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

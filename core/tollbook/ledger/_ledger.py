@@ -109,16 +109,20 @@ class Ledger:
         return health
 
     def close(self, timeout: float = 5.0) -> None:
-        """End the thread and drain what is left, within `timeout` seconds; a later record begins anew."""
+        """End the thread and drain what is left, within `timeout` seconds; a later record begins anew.
+
+        What the disk still does not take is lost, and a warning says how much that is.
+        """
         deadline = time.monotonic() + timeout
         self._stop(timeout)
-        journal = self.spool.path
-        self.spool.close()
+        journal = self.spool.close()
         try:
             if journal is not None:
                 self.store.drain(names={journal.name}, timeout=max(deadline - time.monotonic(), 0.1))
         except StoreError as error:
             self._failed(error)
+        if lost := self.spool.give_up():
+            log.warning("tollbook: %d records could not be written to %s and are lost", lost, self.spool.directory)
         self.store.close()
         atexit.unregister(self.close)
         self._begin()
@@ -200,7 +204,8 @@ class Ledger:
 
     def _failed(self, error: StoreError) -> None:
         if self._error is None:
-            log.warning("tollbook: %s. Until then, records stay in %s", error, self.store.spool)
+            memory = " and in memory" if self.spool.waiting else ""
+            log.warning("tollbook: %s. Until then, records stay in %s%s", error, self.store.spool, memory)
         self._error = str(error)
 
     def _stop(self, timeout: float) -> bool:

@@ -80,6 +80,7 @@ class Spool:
         "_lock",
         "_parked",
         "_reported",
+        "_told",
         "_wake",
         "_warned",
         "directory",
@@ -114,6 +115,7 @@ class Spool:
         self._backlog: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._reported = 0
+        self._told = 0
         self._warned = False
         _spools.add(self)
 
@@ -211,15 +213,28 @@ class Spool:
                 self._warned = False
         return True
 
-    def close(self) -> None:
-        """End the journal, so that a drain may remove it; a later record begins another.
+    def close(self) -> Path | None:
+        """End the journal, so that a drain may remove it, and give it back; a later record begins another.
 
         The descriptor's number stays taken for as long as this object lives: another thread may be about to write to
         it, and must not hit a file that the host opened in the meantime.
         """
+        self._again = 0.0  # whatever was tried a moment ago: nobody may come later
         self.retry()
         with self._lock:
+            ended = self.path
             self._leave()
+        return ended
+
+    def give_up(self) -> int:
+        """Drop what waits, since nobody may come to write it: how many are lost of which nobody was told before."""
+        while self._backlog:
+            self._backlog.popleft()
+            self.dropped += 1
+        self._backlog_bytes = 0
+        untold = self.dropped - max(self._reported, self._told)
+        self._told = self.dropped
+        return untold
 
     def _leave(self) -> None:
         if self._fd < 0:
@@ -331,7 +346,7 @@ class Spool:
         self._left = 0
         self._again = 0.0
         self._backlog = deque()
-        self._backlog_bytes = self.dropped = self._reported = 0
+        self._backlog_bytes = self.dropped = self._reported = self._told = 0
 
 
 def _create(directory: Path) -> tuple[int, Path]:
