@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -217,20 +219,89 @@ def test_a_journal_that_is_deleted_under_us_is_begun_anew(store: Store, monkeypa
     assert store.drain() > 10
 
 
-def test_a_descriptor_that_the_host_closed_and_took_is_never_written_to(
-    store: Store, tmp_path: Path, monkeypatch: Any
+def test_a_descriptor_that_the_host_closed_and_took_is_not_written_to_by_the_next_batch(
+    store: Store, tmp_path: Path
 ) -> None:
-    """Programs that become daemons close all descriptors, and their own files get the numbers."""
     spool = Spool(store.spool)
     spool.append(call())
     spool.idle()
-    os.close(spool._fd)
     theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
-    assert theirs == spool._fd
+    os.dup2(theirs, spool._fd)  # closes it, and takes its number
     spool.append(call())
     assert os.fstat(theirs).st_size == 0
     os.close(theirs)
     assert store.drain() == 2
+
+
+def test_files_that_the_host_opens_do_not_get_the_number_of_a_journal(store: Store, tmp_path: Path) -> None:
+    """Not even right after it closed all descriptors, when no record has looked at the journal yet."""
+    spool = Spool(store.spool)
+    spool.append(call())
+    os.close(spool._fd)
+    theirs = [os.open(tmp_path / f"theirs{n}", os.O_RDWR | os.O_CREAT) for n in range(50)]
+    for _ in range(20):
+        spool.append(call())
+    assert [os.fstat(fd).st_size for fd in theirs] == [0] * 50
+    for fd in theirs:
+        os.close(fd)
+    assert store.drain() == 21
+
+
+def test_a_host_that_closes_all_descriptors_loses_no_record_and_hears_no_warning(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As programs do that become daemons: the journal goes on in another file, at once."""
+    woken: list[int] = []
+    spool = Spool(store.spool, wake=lambda: woken.append(spool.waiting))
+    for _ in range(10):
+        spool.append(call())
+    os.close(spool._fd)
+    for _ in range(10):
+        spool.append(call())
+    assert (spool.waiting, len(journals(spool)), caplog.records) == (0, 2, [])
+    assert len(woken) > 1, "the drainer hears of the new journal"
+    assert store.drain() == 20
+
+
+@pytest.mark.parametrize("most", [None, 400, 100])
+def test_the_number_of_a_journal_is_as_high_as_the_system_allows(store: Store, most: int | None) -> None:
+    program = (
+        "import os, resource, sys; from pathlib import Path; from tests.records import call\n"
+        "from tollbook.ledger import Spool\n"
+        "most = int(sys.argv[2]) or 1024\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "spool = Spool(Path(sys.argv[1])); spool.append(call()); print(spool._fd, os.get_inheritable(spool._fd))\n"
+        "taken = []\n"
+        "try:\n"
+        "    while True: taken.append(os.open(os.devnull, os.O_RDONLY))\n"
+        "except OSError: pass\n"
+        "os.close(taken.pop()); other = Spool(Path(sys.argv[1]))\n"
+        "other.append(call()); print(other.waiting, other._fd > 2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, store.spool, str(most or 0)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    number, inheritable, waiting, away = done.stdout.split()
+    assert {None: 512, 400: 128, 100: 3}[most] <= int(number) < (most or 1024)
+    assert (inheritable, waiting, away) == ("False", "0", "True"), done.stderr
+    assert store.drain() == 2
+
+
+def test_a_program_without_standard_streams_does_not_print_into_the_journal(store: Store) -> None:
+    program = (
+        "import os, resource, sys; from pathlib import Path; from tests.records import call\n"
+        "from tollbook.ledger import Spool\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "spool = Spool(Path(sys.argv[1])); os.closerange(0, 3); spool.append(call())\n"
+        "sys.exit(0 if spool._fd > 2 else 3)\n"
+    )
+    command = [sys.executable, "-c", program, str(store.spool)]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
+    assert store.drain() == 1
 
 
 def test_closing_ends_the_journal_and_a_later_record_begins_another(store: Store) -> None:

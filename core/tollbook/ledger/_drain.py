@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
+from tollbook.ledger._journals import SUFFIX
 from tollbook.ledger._locks import FileLock, try_lock
-from tollbook.ledger._spool import SUFFIX
 from tollbook.pricing import card_by_id
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ locked for as long as its process lives, so that whoever drains it knows whether
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import logging
 import os
 import sys
@@ -18,23 +18,20 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from random import getrandbits
 from typing import Protocol
 
 import msgspec
 
 from tollbook._paths import make_private
-from tollbook.ledger._locks import try_lock, unlock
+from tollbook.ledger._journals import create, size
+from tollbook.ledger._locks import unlock
 from tollbook.spans import Record
 
 FORMAT = 1
 """The version of the journals' format; readers leave files of a newer one alone."""
 
-SUFFIX = ".jsonl"
 EVERY = 500
 """Records between two looks at the file, and in a full batch."""
-
-_CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 log = logging.getLogger("tollbook")
 
@@ -283,10 +280,10 @@ class Spool:
     def _begin(self, number: int) -> None:
         """Open a journal; it takes over the descriptor `number`, if there is one, in one step for all threads."""
         make_private(self.directory)
-        if _size(self.directory) > self._bounds[1]:
+        if size(self.directory) > self._bounds[1]:
             self._leave()
             raise OSError(f"its journals have reached {self._bounds[1] >> 20} MB, and nobody drains them")
-        fd, path = _create(self.directory)
+        fd, path = create(self.directory)
         try:
             self._write_head(fd)
             found = os.fstat(fd)
@@ -311,6 +308,13 @@ class Spool:
 
     def _keep(self, line: bytes, error: OSError | None) -> None:
         """Keep what the disk did not take."""
+        if error is not None and error.errno == errno.EBADF:
+            # The host closed all descriptors, as daemons do, or there is no journal yet.
+            self._check()
+            if self._wrote(line):
+                self._left = 0
+                self._wake()
+                return
         self._warn(error)
         _, _, most, most_bytes = self._bounds
         if len(self._backlog) >= most or self._backlog_bytes + len(line) > most_bytes:
@@ -347,45 +351,6 @@ class Spool:
         self._again = 0.0
         self._backlog = deque()
         self._backlog_bytes = self.dropped = self._reported = self._told = 0
-
-
-def _create(directory: Path) -> tuple[int, Path]:
-    """A new file and its path, locked as long as it is open."""
-    for _ in range(10):
-        path = directory / f"{time.time_ns():016x}-{os.getpid()}-{getrandbits(32):08x}{SUFFIX}"
-        fd = os.open(path, _CREATE, 0o600)
-        if fd < 3:
-            fd = _away(fd)
-        try:
-            held = try_lock(fd, shared=True)
-        except OSError:
-            held = True  # no locks here: nobody can take it for a dead process's, either
-        # Between the two a drainer may have taken it for the empty file of a dead process, and removed it.
-        if held and os.fstat(fd).st_nlink:
-            return fd, path
-        os.close(fd)
-    raise OSError("its journals are removed as soon as they are begun")
-
-
-def _size(directory: Path) -> int:
-    """Bytes in all files of `directory`."""
-    total = 0
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                total += entry.stat().st_size
-    return total
-
-
-def _away(fd: int) -> int:
-    """`fd` as a number above 2: a program without standard streams would otherwise print into the journal."""
-    taken: list[int] = []
-    while fd < 3:
-        taken.append(fd)
-        fd = os.dup(fd)
-    for number in taken:
-        os.close(number)
-    return fd
 
 
 _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
