@@ -180,6 +180,37 @@ def test_a_reader_that_has_read_enough_is_no_failure(ledger: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("report",), ("report", "--json"), ("trace",), ("doctor",), ("statusline",), ("--help",)]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_can_not_be_written_is_one_line_and_exit_code_1(
+    ledger: Path, arguments: tuple[str], unbuffered: str
+) -> None:
+    put(ledger, call())
+    program = "from tollbook.cli._start import start; start()"
+    command = [sys.executable, "-c", program, *arguments]
+    setting = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=setting)
+    assert done.stderr == "Error: the output can't be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [("report",), ("trace",), ("doctor",), ("statusline",)])
+def test_a_closed_output_is_one_line_and_exit_code_1(ledger: Path, arguments: tuple[str]) -> None:
+    put(ledger, call())
+    program = "from tollbook.cli._start import start; start()"
+    command = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "Error: the output can't be written: standard output is closed\n"
+    assert done.returncode == 1
+
+
 def test_an_output_that_is_not_unicode_gets_what_it_can_show(ledger: Path) -> None:
     put(ledger, *family(response_model="modèle-日本"))
     for command in ("report", "trace"):

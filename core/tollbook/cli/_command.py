@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from tollbook.cli._start import mute
 
 if TYPE_CHECKING:
     from tollbook.ledger import Store
@@ -20,6 +21,8 @@ class Command(click.Command):
         from tollbook.ledger import StoreError
 
         out: Any = sys.stdout
+        if out is None:
+            raise click.ClickException("the output can't be written: standard output is closed")
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="backslashreplace")  # a name that this terminal can't show is no failure
         try:
@@ -29,7 +32,7 @@ class Command(click.Command):
         except ValueError as error:
             raise click.UsageError(str(error), ctx) from error
         except BrokenPipeError:  # `tollbook report | head` has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+            mute()
             raise click.exceptions.Exit(0) from None
 
 

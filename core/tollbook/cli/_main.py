@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tollbook import __version__
 from tollbook.cli._command import Command, open_ledger, say_json, store_option
+from tollbook.cli._start import fail
 
 if TYPE_CHECKING:
     from tollbook.ledger import Store
@@ -25,6 +26,12 @@ class _Commands(click.Group):
 
             self.add_command(getattr(import_module(f"tollbook.cli.{_ELSEWHERE[cmd_name]}"), cmd_name))
         return super().get_command(ctx, cmd_name)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # here, since help and versions are printed outside of any command
+            fail(error)
 
 
 _ELSEWHERE = {

@@ -38,7 +38,8 @@ def whois(ids: tuple[str, ...], secret: str | None, store: str | None) -> None:
     if secret is None and not os.environ.get(_salt.VARIABLE) and not path.exists():
         raise click.ClickException(f"no user is booked by pseudonym there: {path} does not exist")
     try:
-        for each in ids:
-            click.echo(_salt.user_pseudonym(each, secret=None if secret is None else Path(secret)))
+        found = [_salt.user_pseudonym(each, secret=None if secret is None else Path(secret)) for each in ids]
     except OSError as error:
         raise click.ClickException(f"the secret can't be read: {error}") from error
+    for pseudonym in found:
+        click.echo(pseudonym)
