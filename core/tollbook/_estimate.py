@@ -28,12 +28,15 @@ _LIMITS = (
 """What requests call the most tokens of an answer."""
 _NESTED = ("generationConfig", "generation_config", "inferenceConfig", "options", "config")
 _CEILINGS = (
+    (r"gpt-3\.?5-turbo-16k", 16_384),
     (r"gpt-3\.?5", 4_096),
     (r"gpt-4o|gpt-4\.5|chatgpt-4o", 16_384),
     (r"gpt-4\.1", 32_768),
+    (r"gpt-4-32k", 32_768),
     (r"gpt-4", 8_192),
     (r"o[134](?:-|$)", 100_000),
-    (r"gpt-[5-9]|gpt-oss", 128_000),
+    (r"gpt-oss", 131_072),
+    (r"gpt-[5-9]", 128_000),
     (r"gemini-(?:1\.|2\.0)", 8_192),
     (r"gemini-(?:2\.5|[3-9])", 65_536),
 )
@@ -50,6 +53,8 @@ _PROVIDERS = (
 """Who serves a model that is asked for without a provider."""
 _USUAL_ANSWER = 500
 """Tokens of an answer of which nothing is known."""
+_ANSWERS = ("output", "output_reasoning", "output_citation", "output_image")
+"""What an answer may be billed as that asks for no sound."""
 _ABOVE_STANDARD = frozenset({"priority", "fast", "ultrafast"})
 
 
@@ -148,7 +153,7 @@ def estimate(
             output_tokens = 0
         else:
             notes.append(f"an answer of {output_tokens} tokens is assumed")
-    choices = _choices(request)
+    choices = tokens.answers_of(request)
     if provider is None:
         notes.append("name the provider to have a price")
     context = _context(request)
@@ -173,31 +178,38 @@ def estimate(
     )
 
 
-def worst_case(provider: str | None, model: str | None, request: Json, ceiling: int | None = None) -> int | None:
+def worst_case(
+    provider: str | None,
+    model: str | None,
+    request: Json,
+    ceiling: int | None = None,
+    *,
+    operation: str | None = None,
+    context: Mapping[str, str] | None = None,
+) -> int | None:
     """The most that a request can cost in pico-dollars; None if there is no such bound, or no price.
 
     It is quick, and errs upwards: a token is taken to be no more than one byte, all input to be written to the dearest
     cache that the request asks for, and the answer to be as long as allowed. Nothing bounds a request with files, with
-    tools that the provider runs, or that continues a conversation stored there.
+    tools that the provider runs, that continues a conversation stored there, or that has anything not known here.
 
     Args:
         provider: `gen_ai.provider.name`, or a host.
         model: As requested.
         request: Its JSON.
         ceiling: The longest answer where the request sets no limit; None: the model's own limit, if that is known.
+        operation: `gen_ai.operation.name`; None: as the request looks.
+        context: What selects a price and is known beside the request, such as the region of the host.
     """
     if not provider or not model:
         return None
-    content = tokens.content_of(request)
-    sent = tokens.most_tokens(content, model)
-    limit = limit_of(request)
-    if limit is None:
-        limit = ceiling if ceiling is not None else usual_limit(model)
-    if sent is None or limit is None:
+    most = tokens.most_of(request, model, operation)
+    limit = longest_answer(request, model, operation, ceiling)
+    if most is None or limit is None:
         return None
     now = time_ns()
-    context = _context(request)
-    card = pricing.card(provider, model, now, context)
+    asked = {**(context or {}), **(_context(request) or {})} or None
+    card = pricing.card(provider, model, now, asked)
     if card is None:
         return None
     claude = tokens.claude_version(model) is not None
@@ -205,22 +217,31 @@ def worst_case(provider: str | None, model: str | None, request: Json, ceiling: 
     for bucket in card.rates:
         if bucket.startswith("input_cache_write"):
             lifetime = bucket.removeprefix("input_cache_write").removeprefix("_")
-            if lifetime in content.caches or (
-                not claude and (lifetime != "12h" or "prompt_cache_retention" in request)
-            ):
+            if lifetime in most.caches or (not claude and lifetime != "12h"):
                 inputs.append(bucket)
-    outputs: list[str] = [bucket for bucket in ("output", "output_reasoning") if bucket in card.rates] if limit else []
+        elif bucket == "input_image" and most.images:
+            inputs.append(bucket)
+    outputs = [bucket for bucket in _ANSWERS if bucket in card.rates] if limit else []
     if limit and not outputs:
         return None
     worst: int | None = None
     for one in inputs:
         for other in outputs or [""]:
-            quantities = {one: sent, other: limit * _choices(request)} if other else {one: sent}
-            cost = pricing.cost_of(Usage(quantities), provider, model, now, context)
+            quantities = {one: most.sent, other: limit * most.answers} if other else {one: most.sent}
+            cost = pricing.cost_of(Usage(quantities), provider, model, now, asked)
             if cost is None or cost.total is None or cost.status == "partial":
                 return None
             worst = max(worst or 0, cost.total)
     return worst
+
+
+def most_tokens(model: str | None, request: Json, operation: str | None = None) -> int | None:
+    """The most tokens that a request can use, sent and generated; None if there is no such bound."""
+    if not model:
+        return None
+    most = tokens.most_of(request, model, operation)
+    limit = longest_answer(request, model, operation)
+    return None if most is None or limit is None else most.sent + limit * most.answers
 
 
 def tokenizer_of(provider: str | None, model: str | None, start: int) -> Mapping[str, Any] | None:
@@ -239,6 +260,20 @@ def limit_of(request: Json) -> int | None:
     places = [request, *(cast("Json", inner) for key in _NESTED if isinstance(inner := request.get(key), Mapping))]
     found = (place.get(name) for place in places for name in _LIMITS)
     return next((limit for limit in found if isinstance(limit, int) and limit >= 0), None)
+
+
+def longest_answer(request: Json, model: str, operation: str | None = None, ceiling: int | None = None) -> int | None:
+    """The most tokens of one answer, by the highest limit that a request sets, or else `ceiling`, or the model's own.
+
+    None: not known.
+    """
+    if operation == "embeddings":
+        return 0
+    asked: list[Any] = [request.get(name) for name in _LIMITS]
+    found = [limit for limit in asked if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0]
+    if found:
+        return max(found)
+    return ceiling if ceiling is not None else usual_limit(model)
 
 
 def usual_limit(model: str) -> int | None:
@@ -270,17 +305,12 @@ def _request(messages: Any, model: Any, tools: Any) -> Json:
     return {"model": model, **request}
 
 
-def _choices(request: Json) -> int:
-    """How many answers a request asks for."""
-    asked: Any = request.get("n") or request.get("best_of")
-    return asked if isinstance(asked, int) and asked > 0 else 1
-
-
 def _context(request: Json) -> dict[str, str] | None:
     """What the request asks for that costs more than the plain price. Discounts are certain only when served."""
     context: dict[str, str] = {}
-    if (tier := request.get("service_tier")) in _ABOVE_STANDARD:
-        context["service_tier"] = str(tier)
+    tier: Any = request.get("service_tier")
+    if isinstance(tier, str) and tier in _ABOVE_STANDARD:
+        context["service_tier"] = tier
     for key in ("speed", "inference_geo"):
         if isinstance(value := request.get(key), str):
             context[key] = value

@@ -388,12 +388,13 @@ JSON = st.recursive(
 
 @given(messages=JSON, tools=JSON, system=JSON)
 def test_no_request_makes_counting_fail(messages, tools, system) -> None:
-    content = content_of({"messages": messages, "tools": tools, "system": system, "response_format": tools})
+    request = {"messages": messages, "tools": tools, "system": system, "response_format": tools}
+    content = content_of(request)
     counted = estimate_content(content, None, "gpt-4o", wait=False)
     assert counted.tokens >= 0
     assert counted.band >= 0
-    most = tokens.most_tokens(content, "gpt-4o")
-    assert most is None or most >= counted.tokens
+    most = tokens.most_of(request, "gpt-4o")
+    assert most is None or most.sent >= counted.tokens
 
 
 # ---- images --------------------------------------------------------------------------------------------------

@@ -44,10 +44,10 @@ def cut_at(call: Call, budget: Budget, room: int, request: Mapping[str, Any]) ->
 
 def _characters(call: Call, budget: Budget, room: int, request: Mapping[str, Any]) -> int | None:
     record = call.record
-    sent = tokens.most_tokens(tokens.content_of(request), record.request_model)
-    if sent is None:
+    most = tokens.most_of(request, record.request_model, record.operation)
+    if most is None:
         return None
-    sent //= _CHARACTERS
+    sent = most.sent // _CHARACTERS
     if budget.limit.unit == "tokens":
         return max(room - sent, 0) * _CHARACTERS
     if record.provider is None or record.request_model is None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tollbook import _estimate, tokens
+from tollbook import _estimate
 from tollbook.pricing import _catalog
 from tollbook.tokens._methods import frame
+from tollbook.tokens._most import given
 
 if TYPE_CHECKING:
     from tollbook.spans import Record
@@ -26,8 +27,8 @@ _TURN = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "ref
 """What a message may have that uses a tool, or tells what one has found."""
 _LONGEST = 100_000
 """Bytes up to which no price list has a tier for longer requests."""
-_HOUR = 3_600_000_000_000
-"""Nanoseconds."""
+_HALF_HOUR = 1_800_000_000_000
+"""Nanoseconds. Prices that depend on the time of day change no more often."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,7 +37,7 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
     """The most that chats of one model with one limit can cost, in pico-dollars."""
 
     until: int
-    """Unix nanoseconds of the hour's end: then prices are asked for again."""
+    """Unix nanoseconds of the half hour's end: then prices are asked for again."""
     empty: int
     """Without a message."""
     message: int
@@ -50,7 +51,7 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
 
 
 _known: dict[tuple[object, ...], _Bound] = {}
-"""By provider, model and limit."""
+"""By provider, model, limit, and what else selects the price."""
 _catalog.on_forget.append(_known.clear)
 
 
@@ -61,14 +62,19 @@ def plain_worst(record: Record, request: Json) -> int | None:
     their uses are as long as their JSON is.
     """
     messages: Any = request.get("messages")
-    if messages.__class__ is not list or not _is_plain(request):
+    if messages.__class__ is not list or not (_is_plain(request) or _is_plain(request := given(request))):
         return None
-    limit = request.get("max_completion_tokens")
-    if limit is None:
-        limit = request.get("max_tokens")
+    limit = request.get("max_tokens")
+    if "max_completion_tokens" in request:
+        if limit is not None:
+            return None
+        limit = request["max_completion_tokens"]
     if limit.__class__ is not int and limit is not None:
         return None
-    key = (record.provider, record.request_model, limit)
+    context = record.context
+    key: tuple[object, ...] = (record.provider, record.request_model, limit)
+    if context is not None:  # a price of its own
+        key += tuple(context.items())
     bound = _known.get(key)
     if (bound is None or record.start >= bound.until) and (bound := _learn(key, record, limit)) is None:
         return None
@@ -82,16 +88,28 @@ def plain_worst(record: Record, request: Json) -> int | None:
             turns = [each]
         else:
             turns.append(each)
+    if turns is not None or "tools" in request or "system" in request or "tool_choice" in request:
+        if (more := _more(bound, turns, request)) is None:
+            return None
+        size += more
+    return None if size > _LONGEST else bound.empty + bound.message * len(messages) + bound.byte * size
+
+
+def _more(bound: _Bound, turns: list[Any] | None, request: Json) -> int | None:
+    """The most tokens of what a chat has beside plain texts; None: it may hold more than texts and tools."""
+    size = 0
     try:
         if turns is not None:
             size += _of_turns(bound, turns)
         if "tools" in request:
             size += _of_tools(bound, request["tools"])
+        if "tool_choice" in request:
+            size += 2 * len(_encode(request["tool_choice"]))
         if "system" in request:
             size += _of_text(request["system"])
-    except (AttributeError, TypeError, ValueError, RecursionError):  # it may hold more than texts, or is no JSON
+    except (AttributeError, TypeError, ValueError, RecursionError):  # or is no JSON
         return None
-    return None if size > _LONGEST else bound.empty + bound.message * len(messages) + bound.byte * size
+    return size
 
 
 def _of_text(text: Any) -> int:
@@ -120,8 +138,8 @@ def _of_tools(bound: _Bound, tools: Any) -> int:
         own = "function" in tool if kind == "function" else kind == "custom" and "input_schema" in tool
         if not own or "cache_control" in tool:
             raise ValueError
-    # The rules for the structure of tools count up to 3 tokens for what is 2 bytes of JSON, and are doubled.
-    return 4 * len(_encode(tools)) + bound.tools
+    # The structure of a tool is 3 tokens at times for what is 2 bytes of JSON.
+    return 2 * len(_encode(tools)) + bound.tools
 
 
 def _of_turns(bound: _Bound, turns: list[Any]) -> int:
@@ -149,7 +167,7 @@ def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound
         body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text} for text in texts]}
         if limit is not None:
             body["max_tokens"] = limit
-        return _estimate.worst_case(record.provider, model, body)
+        return _estimate.worst_case(record.provider, model, body, context=record.context)
 
     one, two, long = of(""), of("", ""), of("x" * 1000)
     if one is None or two is None or long is None:
@@ -158,21 +176,17 @@ def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound
         _known.clear()
     message, adds = two - one, frame(model)
     byte = -(-(long - one) // 1000)
-    until = (record.start // _HOUR + 1) * _HOUR
+    until = (record.start // _HALF_HOUR + 1) * _HALF_HOUR
     found = _known[key] = _Bound(until, one - message, message, byte, 60 + adds.call, 2 * adds.tools + 400)
     return found
 
 
 def worst(unit: str, record: Record, request: Mapping[str, Any]) -> int | None:
     """The most of `unit` (`usd`: pico-dollars, or `tokens`) that a call can come to; None: nothing bounds it."""
-    model = record.request_model
-    if unit == "usd":
-        plain = plain_worst(record, request)
-        return _estimate.worst_case(record.provider, model, request) if plain is None else plain
-    if not model:
-        return None
-    sent = tokens.most_tokens(tokens.content_of(request), model)
-    answer = _estimate.limit_of(request)
-    if answer is None:
-        answer = _estimate.usual_limit(model)
-    return None if sent is None or answer is None else sent + answer
+    model, operation = record.request_model, record.operation
+    if unit != "usd":
+        return _estimate.most_tokens(model, request, operation)
+    plain = plain_worst(record, request)
+    if plain is not None:
+        return plain
+    return _estimate.worst_case(record.provider, model, request, operation=operation, context=record.context)

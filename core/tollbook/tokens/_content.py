@@ -89,11 +89,11 @@ class Content:
                     self.tokens += len(items)
                 else:
                     waiting.extend(reversed(items))
-            elif isinstance(dumped := _plain(item), Mapping):
+            elif isinstance(dumped := fields_of(item), Mapping):
                 waiting.append(dumped)
 
     def _text(self, text: str) -> None:
-        if text.startswith("data:"):
+        if text.startswith("data:") and _is_file(text[:256]):
             self.uncounted.add("file")
         elif text:
             self.texts.append(text)
@@ -153,7 +153,7 @@ class Content:
     def add_tools(self, tools: Any) -> None:
         """Take in the tools that the model may call: each as its name, description and parameters."""
         for tool in cast("list[Any]", tools) if isinstance(tools, (list, tuple)) else ():
-            plain = _plain(tool)
+            plain = fields_of(tool)
             if not isinstance(plain, Mapping):
                 continue
             each = cast("Json", plain)
@@ -199,6 +199,12 @@ class Content:
                 self._properties(cast("Json", each), depth + 1)
 
 
+def _is_file(head: str) -> bool:
+    """Whether a text that begins with `data:` is a data URL: prose may begin so, too."""
+    kind, is_one, _ = head.partition(";base64,")
+    return bool(is_one) and len(kind.split()) == 1
+
+
 def _each(value: Any) -> list[Any]:
     """The values in a list or an object; none of what is neither."""
     if isinstance(value, Mapping):
@@ -206,21 +212,21 @@ def _each(value: Any) -> list[Any]:
     return list(cast("list[Any]", value)) if isinstance(value, (list, tuple)) else []
 
 
-def _plain(value: Any) -> Any:
+def fields_of(value: Any) -> Any:
     """`value`, and if it is an object of an SDK, its fields."""
     return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
 
 
 def _json(value: Any) -> str:
     try:
-        return msgspec.json.encode(value, enc_hook=_dumped).decode()
+        return msgspec.json.encode(value, enc_hook=encodable).decode()
     except (TypeError, ValueError, RecursionError):
         return ""
 
 
-def _dumped(value: Any) -> Any:
+def encodable(value: Any) -> Any:
     """An SDK's object as JSON."""
-    if (plain := _plain(value)) is value:
+    if (plain := fields_of(value)) is value:
         raise NotImplementedError
     return plain
 

@@ -20,10 +20,6 @@ RULES = 1
 
 _PATIENCE = 50
 """A thread that may wait counts so many times the characters that one in an event loop does."""
-_LARGE = ((8192, 8192), (2048, 768))
-"""Width and height of images that come to most tokens, in patches and in tiles."""
-_HIDDEN = 300
-"""Tokens that a model's own template or instructions may add to a request."""
 _SLICE = 1000
 """Characters of one sample."""
 _ROUGH_BAND, _ROUGH_OTHER = 0.5, 0.6
@@ -170,23 +166,3 @@ def _foreign(texts: Sequence[str]) -> bool:
         if not part.isascii():
             others += len(part) - len(part.encode("ascii", "ignore"))
     return others * 50 > seen
-
-
-def most_tokens(content: Content, model: str | None) -> int | None:
-    """More tokens than `content` can be, told from its bytes without a tokenizer; None if some of it is not counted.
-
-    A token is never less than a byte. What providers add to chats is not published, and taken with much to spare.
-    """
-    if content.uncounted:
-        return None
-    adds = frame(model)
-    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in content.texts)
-    total = _HIDDEN + size + content.tokens + 16 * (1 + content.messages + content.names) + 2 * adds.request
-    if content.tools:
-        total += 2 * (adds.tools + content.tool_frame) + 400
-    total += (60 + adds.call) * content.calls + 500 * content.schemas
-    for image in content.images:
-        sizes = [(image.width, image.height)] if image.width and image.height else _LARGE
-        each = [image_tokens(model, image._replace(width=width, height=height)) for width, height in sizes]
-        total += max(ceil(tokens * (1 + band)) for tokens, band in each)
-    return total
