@@ -27,12 +27,17 @@ _ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 def _identity(call: Call, data: Json) -> None:
     record = call.record
     if record.response_id is None and (found := data.get("id")):
-        record.response_id = found
+        record.response_id = found if found.__class__ is str else _text(found)
     if found := data.get("model"):  # Azure's first chunk has an empty one
-        record.response_model = found
+        record.response_model = found if found.__class__ is str else _text(found)
         call.identified = True
     if found := data.get("service_tier"):
         call.tier = found
+
+
+def _text(found: Any) -> str | None:
+    """What a server says where others say a word: its number as text, and nothing for what else it may be."""
+    return str(found) if isinstance(found, (int, float)) else None
 
 
 def _within(data: Json, name: str) -> Json:

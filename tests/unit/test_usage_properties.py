@@ -27,7 +27,7 @@ from tollbook.usage._read import _carefully, _plainly
 from tollbook.usage._shape import learn
 
 WRITABLE = sorted({convention.name for convention in CONVENTIONS.values() if convention.writable})
-LIMIT = 1 << 40
+LIMIT = 1 << 35
 """Larger than any count, small enough that no sum leaves what a count may be."""
 
 

@@ -88,7 +88,7 @@ class Batch:
         self.new = 0
         """Records that the ledger did not have."""
         self.refused: list[Record] = []
-        """Those that can't be stored (an id that is not hexadecimal, a number beyond 64 bits)."""
+        """Those that can't be stored (an id that is not hexadecimal, a number beyond 64 bits, too much for a call)."""
         self.latest: tuple[int, str] | None = None
         """When the last of the new ones ended (Unix nanoseconds), and its trace; None: none is new."""
         self.cards: set[tuple[str, ...]] = set()
@@ -104,19 +104,28 @@ class Batch:
 
     def add(self, records: list[Record]) -> None:
         """Put `records` into the tables; what is in the ledger already is left out."""
+        too_much: list[Record] = []
         for record in records:
-            if record.raw is not None:
-                complete(record)
+            if (record.raw is None or record.charge is not None) and not _sums.summable(record):
+                too_much.append(record)
+            elif record.raw is not None:
+                complete(record)  # what is read, and what its price comes to, is never too much
+        records = self._refuse(records, too_much)
         rows, refused = _to_rows(records, self._series)
-        if refused:
-            self.refused += refused
-            bad = set(map(id, refused))
-            records = [record for record in records if id(record) not in bad]
+        records = self._refuse(records, refused)
         self._records += records
         self._rows += rows
         while len(self._rows) >= _TOGETHER:
             self._store(self._records[:_TOGETHER], self._rows[:_TOGETHER])
             del self._records[:_TOGETHER], self._rows[:_TOGETHER]
+
+    def _refuse(self, records: list[Record], refused: list[Record]) -> list[Record]:
+        """Those of `records` that are not refused."""
+        if not refused:
+            return records
+        self.refused += refused
+        bad = set(map(id, refused))
+        return [record for record in records if id(record) not in bad]
 
     def _store(self, records: list[Record], rows: list[Row]) -> None:
         """Put no more into the tables than one statement inserts."""
@@ -177,7 +186,7 @@ def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[
                 encode(make_rest(*rest_of(record))).decode(),
                 booking,
             )
-        except ValueError:
+        except (ValueError, OverflowError):
             refused.append(record)
         else:
             rows.append(row)

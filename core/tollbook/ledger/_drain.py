@@ -18,6 +18,7 @@ from tollbook.ledger import _batch, _database, _lines, _rows
 from tollbook.ledger._errors import DamageError, StoreError
 from tollbook.ledger._journals import SUFFIX
 from tollbook.ledger._locks import FileLock, try_lock
+from tollbook.ledger._repair import encoded
 from tollbook.pricing import card_by_id
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Drain:
             batch.add(lines.records)
             others.take(lines)
         batch.close()
-        rejected = [*others.rejected, *map(_rows.encode, batch.refused)]
+        rejected = [*others.rejected, *map(encoded, batch.refused)]
         if rejected:
             _set_aside(path, rejected)
         database.executemany(_CARD, others.cards)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from tollbook.ledger._repair import decoded
 from tollbook.ledger._spool import FORMAT
 from tollbook.spans import Record
 
@@ -16,6 +17,8 @@ _CHUNK = 512 << 10
 _PIECE = 8 << 10
 """Bytes of which records are made, and stored, before more are: see `_batch.Batch`."""
 
+_BEGINNING = b'{"trace_id":'
+"""Of each line that is a record."""
 _record = msgspec.json.Decoder(Record)
 
 
@@ -103,6 +106,9 @@ def _parse_line(line: bytes, lines: Lines) -> None:
     try:
         lines.records.append(_record.decode(line))
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        if line.startswith(_BEGINNING) and (mended := decoded(line)) is not None:
+            lines.records.append(mended)
+            return
         try:
             _parse_other(line, lines)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -126,6 +132,6 @@ def count(path: Path, position: int) -> int:
     try:
         with path.open("rb") as file:
             file.seek(position)
-            return sum(line.startswith(b'{"trace_id":') for line in file if line.endswith(b"\n"))
+            return sum(line.startswith(_BEGINNING) for line in file if line.endswith(b"\n"))
     except FileNotFoundError:
         return 0

@@ -25,6 +25,7 @@ import msgspec
 from tollbook._paths import make_private
 from tollbook.ledger._journals import create, size
 from tollbook.ledger._locks import unlock
+from tollbook.ledger._repair import encoded, type_name
 from tollbook.spans import Record
 
 FORMAT = 1
@@ -36,12 +37,8 @@ EVERY = 500
 log = logging.getLogger("tollbook")
 
 
-def _type_name(value: object) -> str:
-    return type(value).__name__
-
-
 # What JSON has no word for is written as the name of its type: never its content, and never an error.
-_encode = msgspec.json.Encoder(enc_hook=_type_name).encode
+_encode = msgspec.json.Encoder(enc_hook=type_name).encode
 
 
 class Card(Protocol):
@@ -119,7 +116,10 @@ class Spool:
     def append(self, record: Record) -> None:
         """Put `record` on disk before returning, or in memory if the disk does not take it."""
         # As `_append`, written out here, since every call of the host passes this way.
-        line = b"\n" + _encode(record) + b"\n"
+        try:
+            line = b"\n" + _encode(record) + b"\n"
+        except (ValueError, OverflowError):
+            line = b"\n" + encoded(record) + b"\n"
         if self._left <= 0:
             self._check()
         try:

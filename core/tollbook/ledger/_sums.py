@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tollbook.pricing import Cost
+from tollbook.spans import Record
 from tollbook.usage import Usage
-from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, OUTPUT_TOKENS
+from tollbook.usage._buckets import BUCKETS, CACHE_READS, CACHE_WRITES, INPUT_TOKENS, LARGEST, OUTPUT_TOKENS
 
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 COUNTS = ("calls", *TOKENS, "charged_calls", "listed_calls")
@@ -69,6 +70,17 @@ def sums(calls: Sequence[Call]) -> list[int]:
     tokens = [sum(buckets[bucket] for bucket in names) for names in _PARTS]
     counts = [len(calls), *tokens, charged, listed]
     return [*counts, paid_input, paid_output, paid_other, paid_total, listed_cost, difference]
+
+
+def summable(record: Record) -> bool:
+    """Whether the quantities and amounts of `record` are such that sums over millions of them fit into 64 bits."""
+    usage, cost = record.usage, record.cost
+    if usage is not None and usage.largest() > LARGEST:
+        return False
+    amounts = [record.charge, None if usage is None else usage.charge]
+    if cost is not None:
+        amounts += cost.total, cost.input, cost.output, cost.other, cost.listed
+    return all(amount is None or -(2**63) <= amount < 2**63 for amount in amounts)
 
 
 def wholly_listed(cost: Cost) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tollbook._money import MOST, PICO
 from tollbook.pricing._card import Card, Line, amount, rates_at
 from tollbook.pricing._catalog import DAY, Compiled, card_by_id, compiled, known
 from tollbook.pricing._cost import Cost, Status
@@ -10,6 +11,9 @@ from tollbook.usage import BUCKETS, INPUT_TOKENS, Usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_MOST = MOST * PICO
+_TOO_MUCH = f"no price for so much: it would be more than {MOST:,} USD"
 
 
 def cost_of(
@@ -49,7 +53,7 @@ def cost_of(
     except KeyError:  # no price, or one that needs more than a product
         return _general(usage, provider, model, start, context)
     total = sent + generated + other
-    if not quantities:  # something was used, and nobody knows how much
+    if not quantities or total >= _MOST:  # something was used, and nobody knows how much, or it can't be true
         return _general(usage, provider, model, start, context)
     if usage.charge is not None:
         return Cost(usage.charge, sent, generated, other, "exact", total, found.ids, found.notes)
@@ -126,6 +130,8 @@ def _by(usage: Usage, model: str | None, used: Sequence[Card | None]) -> Cost:
     status = _status(usage, rows, used[0], notes)
     listed = sum(sums.values()) if status != "unpriced" else None
     charged = usage.charge is not None
+    if listed is not None and listed >= _MOST:
+        return Cost(total=usage.charge, status="exact" if charged else "unpriced", assumptions=(_TOO_MUCH,))
     return Cost(
         total=usage.charge if charged else listed,
         input=None if listed is None else sums["input"],

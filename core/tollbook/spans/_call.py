@@ -24,7 +24,8 @@ Counted = Callable[[Json], dict[str, int] | None]
 open_streams: WeakValueDictionary[int, Call] = WeakValueDictionary()
 """Calls whose answer is still being read, so that they can be ended when the program exits. The response holds them."""
 
-_STANDARD = frozenset({None, "", "auto", "default", "standard", "standard_only"})
+_STANDARD = (None, "default", "standard", "", "auto", "standard_only")
+"""A tuple, since what a server says may be anything, also what has no hash."""
 
 
 class Call:
@@ -123,7 +124,7 @@ class Call:
 
     def saw_usage(self, raw: Json) -> None:
         """Take a usage object; of several, later fields replace earlier ones."""
-        if raw:
+        if raw and isinstance(raw, dict):  # pyright: ignore[reportUnnecessaryIsInstance] - a server may say anything
             self.raw = raw if self.raw is None else usage.merge(self.raw, raw)
 
     def saw_charge(self, said: str | None) -> None:
@@ -211,7 +212,7 @@ class Call:
             if self.first:
                 record.first_chunk = self.first - self._started
         if self.tier not in _STANDARD:
-            record.context = {**(record.context or {}), "service_tier": str(self.tier)}
+            self._note_tier(record)
         raw = self.raw
         whole = self.complete or not record.stream
         if raw is None or not whole or self.tools or not defer(record, self.convention, raw):
@@ -223,6 +224,11 @@ class Call:
         if _joins.on or _sink.observer is not None:
             self._tell(record)
         _sink.sink(record)
+
+    def _note_tier(self, record: Record) -> None:
+        tier: Any = self.tier
+        if isinstance(tier, (str, int)):
+            record.context = {**(record.context or {}), "service_tier": str(tier)}
 
     def _tell(self, record: Record) -> None:
         """Tell frameworks that may have seen the call, too, and whoever counts what is spent."""
@@ -275,7 +281,9 @@ _waiting: dict[str, Call] = {}
 
 def _identity(record: Record, response_id: str) -> tuple[str, str]:
     """Ids of trace and span of the one record that an answer has, whoever reads it."""
-    digest = hashlib.blake2b(f"{record.provider}\n{response_id}".encode(), digest_size=24).hexdigest()
+    digest = hashlib.blake2b(
+        f"{record.provider}\n{response_id}".encode("utf-8", "backslashreplace"), digest_size=24
+    ).hexdigest()
     return digest[:32], digest[32:]
 
 

@@ -11,7 +11,7 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from tollbook import _guard
-from tollbook._money import from_usd
+from tollbook._money import MOST, PICO, from_usd
 from tollbook.pricing import Cost, cost_of
 from tollbook.spans import _attributes, _attribution, _sink
 from tollbook.spans._context import (
@@ -27,6 +27,7 @@ from tollbook.spans._context import (
 from tollbook.spans._record import Record, Scalar
 from tollbook.spans._status import status_of
 from tollbook.usage import Usage, read
+from tollbook.usage._buckets import LARGEST
 
 log = logging.getLogger("tollbook")
 _LONGEST = 256
@@ -139,13 +140,17 @@ class Span:
                 total_tokens), `openai.chat`, `anthropic.messages` or `langfuse`.
 
         Raises:
-            ValueError: `usage` is no usage object, or there is no such convention.
+            ValueError: `usage` is no usage object, a quantity is beyond a trillion, or there is no such convention.
         """
         if not isinstance(usage, Usage):
             found = read(convention, dict(usage))
             if found is None:
                 raise ValueError(f"not a usage object of convention {convention}: {sorted(usage)}")
             usage = found
+        if "too_large" in usage.flags or usage.largest() > LARGEST:
+            raise ValueError(f"too much for one call: a quantity must not exceed {LARGEST:,}")
+        if abs(usage.charge or 0) >= MOST * PICO:
+            raise ValueError(f"too much money for one call: it must be less than {MOST:,} USD")
         usage.source = "manual"
         self.record.usage = usage
 
@@ -163,7 +168,7 @@ class Span:
             output: What was generated.
 
         Raises:
-            ValueError: Not an amount of money, a negative one, or none given.
+            ValueError: Not an amount of money, a negative one, nine million or more, or none given.
         """
         sent, made = (None if part is None else _pico(part) for part in (input, output))
         if total is None and sent is None and made is None:
@@ -171,6 +176,8 @@ class Span:
         whole = (sent or 0) + (made or 0) if total is None else _pico(total)
         if min(whole, sent or 0, made or 0) < 0:
             raise ValueError("a cost can't be negative")
+        if max(whole, (sent or 0) + (made or 0)) >= MOST * PICO:
+            raise ValueError(f"too much money for one call: it must be less than {MOST:,} USD")
         self.record.cost = Cost(total=whole, input=sent, output=made, status="manual")
 
     def _set_costs(self, costs: Any) -> None:
@@ -338,7 +345,8 @@ def record(
         The id of its trace.
 
     Raises:
-        ValueError: `usage` is no usage object of that convention.
+        ValueError: `usage` is no usage object of that convention, or it or `cost` is too much for one call (see
+            `Span.set_usage` and `Span.set_cost`).
     """
     booked = start_span(name, kind="llm", model=model, provider=provider, **attributes)
     booked.record.operation = operation

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+LARGEST = 1 << 40
+"""No count is as large: a trillion. What is can't be trusted, and sums over millions of calls must fit into 64 bits."""
+
 Direction = Literal["input", "output", "tool", "other"]
 
 

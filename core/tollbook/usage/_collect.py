@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tollbook.usage._buckets import LARGEST
+from tollbook.usage._convention import CHARGE
 from tollbook.usage._plan import Node, Plan, Table
 
-LARGEST = 1 << 53
-"""No count is as large. What is can't be trusted, and a float could not hold it."""
-
-_LARGEST_STORED = 1 << 62
+LARGEST_CHARGE = 1 << 62
+"""Pico-dollars that no charge comes to: 4.6 million dollars."""
+_EXACT = 1 << 53
+"""From here on a float does not hold each whole number."""
 _NUMBERS = (int, float)
 _LONGEST = 64
 """Characters of a word, or of a key, that may be kept."""
@@ -44,8 +46,8 @@ class Seen:
         elif _storable(value):
             self.extra[path] = value
 
-    def count(self, path: str, value: Any, scale: int) -> None:
-        """Take `value` as the number at `path`, or say what is wrong with it."""
+    def count(self, path: str, value: Any, scale: int, most: int = LARGEST) -> None:
+        """Take `value` as the number at `path`, or say what is wrong with it: `most`, and more, is too much."""
         number = amount(value, scale)
         if number is None:
             self.flags.append("no_count")
@@ -53,10 +55,10 @@ class Seen:
                 return  # it may be anybody's words
         elif number < 0:
             self.flags.append("negative")
-        elif number >= (LARGEST if scale == 1 else _LARGEST_STORED):
+        elif (added := number + self.numbers.get(path, 0)) >= most:
             self.flags.append("too_large")
         else:
-            self.numbers[path] = self.numbers.get(path, 0) + number
+            self.numbers[path] = added
             return
         self.keep(path, value)
 
@@ -67,7 +69,7 @@ def _storable(value: Any) -> bool:
         return len(value) <= _LONGEST and value.split() == [value]
     if isinstance(value, bool):
         return True
-    return isinstance(value, (int, float)) and abs(value) < _LARGEST_STORED  # neither infinite nor NaN
+    return isinstance(value, (int, float)) and abs(value) < LARGEST_CHARGE  # neither infinite nor NaN
 
 
 def amount(value: Any, scale: int) -> int | None:
@@ -81,7 +83,7 @@ def amount(value: Any, scale: int) -> int | None:
         return value * scale
     if isinstance(value, str):
         return _from_text(value, scale)
-    if not isinstance(value, float) or not abs(value) < LARGEST:
+    if not isinstance(value, float) or not abs(value) < _EXACT:
         return None
     return round(value * scale) if scale > 1 or value.is_integer() else None
 
@@ -98,7 +100,7 @@ def _from_text(text: str, scale: int) -> int | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number) >= LARGEST:
+    if not number.is_finite() or abs(number) >= _EXACT:
         return None
     if scale == 1 and number != number.to_integral_value():
         return None
@@ -149,7 +151,7 @@ def other(known: Plan, node: Node, key: Any, value: Any, scale: int, seen: Seen)
             seen.count(path, value, scale)
             return
         if (field := node.measures.get(key)) is not None:
-            seen.count(field.path, value, field.scale)
+            seen.count(field.path, value, field.scale, LARGEST_CHARGE if field.bucket == CHARGE else LARGEST)
             return
     if key not in node.silent and key not in node.apart and not known.convention.closed and len(key) <= _LONGEST:
         seen.keep(f"{node.prefix}{key}", value)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tollbook._money import PICO
-from tollbook.usage._collect import LARGEST, Seen, amount, collect, other
+from tollbook.usage._buckets import LARGEST
+from tollbook.usage._collect import LARGEST_CHARGE, Seen, amount, collect, other
 from tollbook.usage._convention import CHARGE, TOTAL, Convention
 from tollbook.usage._frameworks import UNITS
 from tollbook.usage._parts import add_parts
@@ -225,7 +226,7 @@ def _with_own_key(own_key: tuple[str, str], raw: dict[Any, Any], seen: Seen, cha
     said = at(raw, path)
     upstream = None if said is None else amount(said, PICO)
     if at(raw, own) is True:
-        if upstream is None or not 0 <= upstream < LARGEST * PICO:
+        if upstream is None or not 0 <= upstream < LARGEST_CHARGE:
             return charge or None  # nothing charged here, and unknown there: not known to be free
         return (charge or 0) + upstream
     if upstream and upstream != charge:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tollbook.usage._collect import LARGEST
+from tollbook.usage._buckets import LARGEST
 from tollbook.usage._convention import TOTAL
 from tollbook.usage._plan import Plan
 from tollbook.usage._usage import Usage

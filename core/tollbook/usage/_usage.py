@@ -66,6 +66,11 @@ class Usage(msgspec.Struct, omit_defaults=True, gc=False):
         """`input_tokens` + `output_tokens`."""
         return self.input_tokens + self.output_tokens
 
+    def largest(self) -> int:
+        """The largest of all quantities, parts included, by its absolute value."""
+        counts = [*self.quantities.values(), *(count for part in self.parts for count in part.quantities.values())]
+        return max(map(abs, counts), default=0)
+
     def _sum(self, names: frozenset[str]) -> int:
         total = 0
         for name, quantity in self.quantities.items():
