@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from tests.prices import fresh
 import tollbook
 from tollbook import _runtime, _salt
 from tollbook._money import PICO
-from tollbook.budgets import _alerts, budget_from, load_budgets, short
+from tollbook.budgets import budget_from, load_budgets, short
 from tollbook.cli import main
 from tollbook.ledger import EACH
 from tollbook.spans import Record
@@ -286,86 +282,7 @@ def test_a_limit_that_is_no_amount_is_refused_also_beside_one_that_is_equal(usd:
         tollbook.budget(usd=usd)
 
 
-# ---- told of -------------------------------------------------------------------------------------------------
-
-
-def test_a_callback_gets_each_threshold_once(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[Any] = []
-    tollbook.set_budgets({"name": "daily", "usd": "1.00", "action": "callback"}, callback=told.append)
-    for usd in ("0.40", "0.15", "0.10", "0.30", "0.30"):
-        spend(usd)
-        tollbook.flush()
-    assert [(alert.threshold, alert.spent, alert.limit) for alert in told] == [
-        (50, "0.55", "1"),
-        (80, "0.95", "1"),
-        (100, "1.25", "1"),
-    ]
-    assert "budget 'daily' is past 50%: $0.55 of $1.00" in caplog.text
-
-
-def test_a_callback_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tollbook import _guard
-
-    monkeypatch.setattr(_guard, "reraise", False)
-    tollbook.set_budgets({"name": "x", "calls": 1, "action": "callback"}, callback=lambda _: 1 / 0)
-    spend("1")
-    assert tollbook.flush()
-
-
-class Hook(BaseHTTPRequestHandler):
-    got: list[tuple[bytes, dict[str, str]]]
-    answers: list[int]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).got.append((body, {key.lower(): value for key, value in self.headers.items()}))
-        self.send_response(type(self).answers.pop(0) if type(self).answers else 200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hook() -> Iterator[tuple[str, type[Hook]]]:
-    kind = type("Hooked", (Hook,), {"got": [], "answers": []})
-    server = HTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/costs", kind
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_webhook_gets_a_signed_post(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    url, kind = hook
-    monkeypatch.setenv("HOOK_KEY", "secret")
-    tollbook.set_budgets(
-        {"name": "w", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url, "secret": "HOOK_KEY"}
-    )
-    spend("2")
-    tollbook.flush()
-    assert _alerts.wait()
-    [(body, headers)] = kind.got
-    said = json.loads(body)
-    assert (said["type"], said["budget"], said["threshold"], said["spent"]) == ("tollbook.budget.alert", "w", 100, "2")
-    signed = headers["tollbook-timestamp"].encode() + b"." + body
-    assert headers["tollbook-signature"] == "sha256=" + hmac.new(b"secret", signed, hashlib.sha256).hexdigest()
-
-
-@pytest.mark.parametrize(("answers", "posts"), [([503, 500, 200], 3), ([503, 500, 502, 200], 3), ([404, 200], 1)])
-def test_a_webhook_is_tried_again_where_that_may_help(
-    hook: Any, monkeypatch: pytest.MonkeyPatch, answers: list[int], posts: int
-) -> None:
-    url, kind = hook
-    kind.answers = answers
-    monkeypatch.setattr(_alerts, "_PAUSES", (0.0, 0.0))
-    tollbook.set_budgets({"name": "w", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url})
-    spend("2")
-    tollbook.flush()
-    assert _alerts.wait()
-    assert len(kind.got) == posts
+# ---- in the ledger ------------------------------------------------------------------------------------------
 
 
 def test_another_program_finds_the_budgets_of_the_ledger(store: Path) -> None:

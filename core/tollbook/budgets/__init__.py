@@ -8,7 +8,7 @@ from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
     from tollbook.budgets._active import budgets, declare, forget, refresh, withdraw
-    from tollbook.budgets._alerts import BudgetAlert, deliver, described
+    from tollbook.budgets._alerts import BudgetAlert, deliver, described, wait
     from tollbook.budgets._block import budget
     from tollbook.budgets._budget import Budget, restored, stored
     from tollbook.budgets._exceeded import BudgetExceeded
@@ -44,6 +44,7 @@ __all__ = [
     "scope_of",
     "short",
     "stored",
+    "wait",
     "window_of",
     "withdraw",
 ]
@@ -51,7 +52,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     _active="budgets declare forget refresh withdraw",
-    _alerts="BudgetAlert deliver described",
+    _alerts="BudgetAlert deliver described wait",
     _block="budget",
     _budget="Budget restored stored",
     _exceeded="BudgetExceeded",

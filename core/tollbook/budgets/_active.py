@@ -41,6 +41,7 @@ def declare(ledger: Ledger, budgets: Iterable[Budget]) -> None:
                 _callbacks.pop(budget.name, None)
     touch(ledger.store)
     refresh(ledger)
+    _guard.guarded(_alerts.deliver)(ledger.store, _known)  # of what was spent before
 
 
 def withdraw(ledger: Ledger, name: str) -> bool:

@@ -128,7 +128,15 @@ def _post(budget: Budget, alert: BudgetAlert) -> None:
     body = json.dumps({"type": "tollbook.budget.alert", **msgspec.to_builtins(alert)}).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "tollbook"}
     if budget.secret is not None:
-        secret = os.environ.get(budget.secret, "")
+        secret = os.environ.get(budget.secret)
+        if not secret:
+            log.warning(
+                "tollbook did not post an alert of budget %r: the environment variable %s, with the key that signs it, "
+                "is not set in this process",
+                alert.budget,
+                budget.secret,
+            )
+            return
         stamp = str(int(time.time()))
         signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
         headers |= {"Tollbook-Timestamp": stamp, "Tollbook-Signature": f"sha256={signature}"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -28,7 +30,8 @@ _KNOWN = frozenset(
     }
 )
 _FIXED = ("call", "hour", "day", "week", "month", "lifetime")
-_ROLLING = re.compile(r"(?:rolling )?(\d{1,4})([hd])")
+_ROLLING = re.compile(r"(?:rolling )?0*([1-9]\d{0,3})([hd])")
+_TAG = re.compile(r"tag\..+")
 _SHORT = re.compile(
     r"(?:per_)?(global|call|run|session|user|org|feature|agent|key|model)_(max|hourly|daily|weekly|monthly|total)"
 )
@@ -69,7 +72,7 @@ def budget_from(
             name=name,
             unit=unit,
             most=most,
-            where=where,
+            where=dict(sorted(where.items())),  # in one order: that in which a holder of several is named
             window=window,
             zone=_zone(fields),
             thresholds=_thresholds(fields),
@@ -82,14 +85,13 @@ def budget_from(
         on_unreachable=cast("Literal['stop', 'allow']", _one_of(fields, "on_unreachable", ("stop", "allow"), "stop")),
         on_stream=cast("Literal['count', 'stop']", _one_of(fields, "on_stream", ("count", "stop"), "count")),
         webhook=_webhook(fields, action),
-        secret=fields.text("secret", longest=128) or None,
+        secret=_secret(fields),
         callback=callback,
         source=source,
     )
     if action == "downgrade" and not budget.downgrade:
         fields.wrong("downgrade", 'a table of models, such as { "gpt-4o" = "gpt-4o-mini" }')
-    if action in ("callback", "ask") and callback is None and source == "code":
-        fields.wrong("callback", f"a function, for the action {action}")
+    _callback(fields, action, callback, source)
     return (None if fields.problems else budget), fields.problems
 
 
@@ -99,6 +101,8 @@ def short(name: str, value: object) -> Mapping[str, Any] | None:
     if found is None:
         return None
     who, when = found[1], found[2]
+    if who == "call" and when != "max":
+        return None  # a call has no day
     table: dict[str, Any] = {"name": name, "usd": value, "thresholds": [100]}
     if who == "call":
         return {**table, "window": "call"}
@@ -134,7 +138,7 @@ def _scope(fields: Fields) -> dict[str, str]:
         return {}
     if isinstance(value, str):
         name = re.sub(r"^(?:each |per[_ ])", "", value)
-        if name in DIMENSIONS or name.startswith("tag."):
+        if name in DIMENSIONS or _TAG.fullmatch(name):
             return {name.removeprefix("tag."): EACH}
         fields.wrong("scope", f"global, one of {', '.join(sorted(DIMENSIONS))}, tag.NAME, or a table of them")
         return {}
@@ -144,8 +148,10 @@ def _scope(fields: Fields) -> dict[str, str]:
     where: dict[str, str] = {}
     for dimension, wanted in cast("Mapping[object, object]", value).items():
         word = str(dimension)
-        if not (word in DIMENSIONS or re.fullmatch(r"tag\..+", word)):
+        if not (word in DIMENSIONS or _TAG.fullmatch(word)):
             fields.wrong("scope", f"dimensions among {', '.join(sorted(DIMENSIONS))} and tag.NAME")
+        elif word.removeprefix("tag.") in where:
+            fields.wrong("scope", f"{word.removeprefix('tag.')} once, not as a dimension and as a tag")
         elif not isinstance(wanted, str) or not wanted:
             fields.wrong("scope", f'for {word} a value, or "*" for each of its own')
         else:
@@ -169,7 +175,7 @@ def _window(fields: Fields, where: dict[str, str]) -> str:
 
 
 def _zone(fields: Fields) -> str | None:
-    name = fields.text("zone") or None
+    name = fields.text("zone") if fields.raw.get("zone") is not None else None
     if name is not None:
         from zoneinfo import ZoneInfo
 
@@ -218,6 +224,23 @@ def _webhook(fields: Fields, action: str) -> str | None:
     if action == "webhook" and value is None:
         fields.wrong("webhook", "the address to post to, for the action webhook")
     return value
+
+
+def _secret(fields: Fields) -> str | None:
+    name = fields.text("secret", longest=128) or None
+    if name is not None and not os.environ.get(name):
+        fields.wrong("secret", "an environment variable that is set here, with the key that signs what is posted")
+    return name
+
+
+def _callback(fields: Fields, action: str, callback: Callable[[Any], object] | None, source: str) -> None:
+    if action in ("callback", "ask") and callback is None and source == "code":
+        fields.wrong("callback", f"a function, for the action {action}")
+    if "callback" in fields.raw:
+        fields.wrong("callback", "it to be given beside the budgets: set_budgets(..., callback=function)")
+    called = callback if inspect.isroutine(callback) else getattr(callback, "__call__", None)  # noqa: B004 - its code
+    if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(called):
+        fields.wrong("callback", "a plain function: nobody would wait for an async one, and what it gives is never no")
 
 
 def _named(where: Mapping[str, str], window: str) -> str:

@@ -11,7 +11,7 @@ from tollbook.cli._command import Command, open_ledger, say_json, store_option
 if TYPE_CHECKING:
     from tollbook.budgets import BudgetStatus
     from tollbook.cli._text import Cell, Screen
-    from tollbook.ledger import Store
+    from tollbook.ledger import Limit, Store
 
 
 @click.group(short_help="What may be spent, by whom, and how that stands.")
@@ -55,12 +55,13 @@ def _json_option(function: Any) -> Any:
 @click.option("--downgrade-at", type=int, metavar="PERCENT", help="From when on.")
 @click.option("--on-unpriced", metavar="WHAT", help="stop or allow calls of which nobody can tell the cost.")
 @click.option("--on-unreachable", metavar="WHAT", help="stop or allow calls while the ledger can't be asked.")
+@click.option("--on-stream", metavar="WHAT", help="count what a stream takes beyond the budget, or stop it there.")
 @click.option("--webhook", metavar="URL", help="Where to post alerts.")
 @click.option("--secret", metavar="VARIABLE", help="The environment variable with the key that signs them.")
 @store_option
 def set_(name: str, store: str | None, scope: tuple[str, ...], downgrade: tuple[str, ...], **given: Any) -> None:
     """Set a budget, or all that a file describes. NAME is the budget's name, or the path of a .toml or .json file."""
-    from tollbook import _runtime
+    from tollbook import _runtime, budgets
     from tollbook.cli._text import clean, say
 
     source: Any = name
@@ -80,6 +81,7 @@ def set_(name: str, store: str | None, scope: tuple[str, ...], downgrade: tuple[
             say(f"set {clean(each.name)}")
     finally:
         _runtime.stop()
+        budgets.wait()
 
 
 @budget.command("list", cls=Command)
@@ -115,7 +117,7 @@ def status(name: str | None, form: str | None, store: str | None) -> None:
     """How budgets stand: spent, reserved by calls under way, and where the window will end if it goes on so."""
     from tollbook.cli._text import say, screen
 
-    found = _found(open_ledger(store), name)
+    found = _found(open_ledger(store, tells=True), name)
     if form == "json":
         say_json([each.as_dict() for each in found])
     else:
@@ -128,10 +130,13 @@ def status(name: str | None, form: str | None, store: str | None) -> None:
 @store_option
 @click.pass_context
 def check(context: click.Context, name: str | None, form: str | None, store: str | None) -> None:
-    """Exit code 2 if any budget, or the one of this NAME, is used up: for pipelines."""
+    """Exit code 2 if any budget, or the one of this NAME, is used up: for pipelines.
+
+    One per call is if a call that was counted today went beyond it.
+    """
     from tollbook.cli._text import say, screen
 
-    found = _found(open_ledger(store), name)
+    found = _found(open_ledger(store, tells=True), name)
     over = [each for each in found if each.exceeded]
     if form == "json":
         say_json([each.as_dict() for each in over])
@@ -143,15 +148,45 @@ def check(context: click.Context, name: str | None, form: str | None, store: str
 
 @budget.command(cls=Command)
 @click.argument("name")
-@click.option("--holder", metavar="VALUE", help="Only the share of this user, session, ...")
+@click.option("--holder", metavar="VALUE", help="Only the share of this user, session, ..., as `status` shows it.")
 @store_option
 def reset(name: str, holder: str | None, store: str | None) -> None:
-    """Begin the present window of a budget anew: what was spent in it counts no more."""
+    """Begin the present window of a budget anew: what was spent in it counts no more.
+
+    A user may be named by id or by pseudonym.
+    """
     from tollbook.cli._text import clean, say
 
-    if not open_ledger(store).limits.reset(name, holder):
+    limits = open_ledger(store).limits
+    limit = next((each for each in limits.limits() if each.name == name), None)
+    if limit is None:
         raise click.ClickException(f"there is no budget {clean(name)!r}")
+    holders = [None] if holder is None else _holders(limit, holder, store)
+    if not any(limits.reset(name, each) for each in holders):
+        raise click.UsageError(
+            f"nobody called {clean(holder or '')!r} has a share of {clean(name)!r} in its present window: "
+            "`tollbook budget status` shows who has"
+        )
     say(f"reset {clean(name)}")
+
+
+def _holders(limit: Limit, holder: str, store: str | None) -> list[str]:
+    """How the ledger may know a holder: as given, or with the user's pseudonym in place of an id."""
+    import os
+
+    from tollbook import _salt
+    from tollbook.ledger import EACH, joined, parts_of
+
+    names = [name for name, value in limit.where.items() if value == EACH]
+    parts = parts_of(holder) if len(names) > 1 else [holder]
+    if "user" not in names or len(parts) != len(names):
+        return [holder]
+    _salt.place = store
+    _salt.forget()
+    if not os.environ.get(_salt.VARIABLE) and not _salt.salt_path().exists():
+        return [holder]  # no user is known by pseudonym
+    user = names.index("user")
+    return [holder, joined([*parts[:user], _salt.user_pseudonym(parts[user]), *parts[user + 1 :]])]
 
 
 @budget.command(cls=Command)
@@ -180,7 +215,7 @@ def alerts(form: str | None, store: str | None) -> None:
     from tollbook.budgets import described
     from tollbook.cli._text import Column, say, screen, table
 
-    found = [described(each) for each in open_ledger(store).limits.alerts()]
+    found = [described(each) for each in open_ledger(store, tells=True).limits.alerts()]
     if form == "json":
         import msgspec
 

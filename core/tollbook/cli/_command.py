@@ -44,8 +44,14 @@ def store_option(function: Any) -> Any:
     )(function)
 
 
-def open_ledger(store: str | None) -> Store:
+def open_ledger(store: str | None, *, tells: bool = False) -> Store:
     """The store, with all in it that programs have recorded so far.
+
+    What that makes known to be past a threshold of a budget is told when the command has said its own.
+
+    Args:
+        store: As `store_option` takes it.
+        tells: Also tell of what was known before and nobody has told of.
 
     Raises:
         StoreError: It can't be read. One that can be read and not written to is told of, and read as it is.
@@ -56,11 +62,30 @@ def open_ledger(store: str | None) -> Store:
     opened = open_store(store)
     try:
         if not _is_drained(opened):
-            opened.drain()
+            tells = opened.drain() > 0 or tells
     except StoreError as error:
         opened.last_trace_id()  # can it be read, at least?
         click.echo(f"Warning: what was recorded last is missing here: {clean(str(error))}", err=True)
+    context = click.get_current_context(silent=True)
+    if tells and context is not None:
+        context.call_on_close(lambda: _tell(opened))
     return opened
+
+
+def _tell(store: Store) -> None:
+    """Tell of the thresholds that were crossed, in place of the program that crossed them and has ended meanwhile."""
+    from tollbook.ledger import StoreError
+
+    try:
+        if not store.limits.alerts(undelivered=True):
+            return
+    except StoreError:
+        return  # the command has said so
+    from tollbook import _guard, budgets
+
+    _guard.guarded(budgets.deliver)(store, {})
+    if not budgets.wait():
+        click.echo("Warning: not all alerts could be posted in time.", err=True)
 
 
 def _is_drained(store: Store) -> bool:

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from tollbook.ledger._errors import StoreError
     from tollbook.ledger._health import Health
     from tollbook.ledger._ledger import Ledger
-    from tollbook.ledger._limit import EACH, Limit, Refusal, State, Want, amount_of, holder_of, may_have_cost
+    from tollbook.ledger._limit import (
+        EACH,
+        Limit,
+        Refusal,
+        State,
+        Want,
+        amount_of,
+        holder_of,
+        joined,
+        may_have_cost,
+        parts_of,
+    )
     from tollbook.ledger._repriced import PastCost, Repricing
     from tollbook.ledger._spool import Spool
     from tollbook.ledger._store import Store, open_store
@@ -40,8 +51,10 @@ __all__ = [
     "Want",
     "amount_of",
     "holder_of",
+    "joined",
     "may_have_cost",
     "open_store",
+    "parts_of",
 ]
 
 
@@ -52,7 +65,7 @@ __getattr__ = lazily(
     _errors="StoreError",
     _health="Health",
     _ledger="Ledger",
-    _limit="EACH Limit Refusal State Want amount_of holder_of may_have_cost",
+    _limit="EACH Limit Refusal State Want amount_of holder_of joined may_have_cost parts_of",
     _repriced="PastCost Repricing",
     _spool="Spool",
     _store="Store open_store",

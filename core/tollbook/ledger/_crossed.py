@@ -44,13 +44,13 @@ def note(database: sqlite3.Connection, limit: Limit, holder: str, bucket: int, s
 
 def forget(
     database: sqlite3.Connection, name: str, holder: str | None = None, buckets: tuple[int, int] | None = None
-) -> None:
-    """Forget the alerts of the limit `name`, of all or one holder, in all windows or those from one to another."""
+) -> int:
+    """Forget the alerts of the limit `name`, of all or one holder, in all windows or those between two; how many."""
     first, last = buckets or (-(2**63), 2**63 - 1)
-    database.execute(
+    return database.execute(
         "DELETE FROM limit_alert WHERE name = ? AND holder = coalesce(?, holder) AND bucket BETWEEN ? AND ?",
         (name, holder, first, last),
-    )
+    ).rowcount
 
 
 def dearest(database: sqlite3.Connection, limit: Limit, now: int) -> tuple[int, int]:

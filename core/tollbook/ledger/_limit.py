@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -113,6 +114,11 @@ def holder_of(limit: Limit, record: Record) -> str | None:
             return None
         if wanted == EACH:
             parts.append(found)
+    return joined(parts)
+
+
+def joined(parts: Sequence[str]) -> str:
+    """The holder that these values make."""
     return parts[0] if len(parts) == 1 else " ".join(map(_quoted, parts))
 
 

@@ -97,8 +97,8 @@ def reset(database: sqlite3.Connection, name: str, holder: str | None, now: int)
         "WHERE counter = ? AND holder = coalesce(?, holder) AND bucket BETWEEN ? AND ?",
         (found.counter, holder, *buckets),
     )
-    _crossed.forget(database, name, holder, buckets)
-    return holder is None or changed.rowcount > 0
+    told = _crossed.forget(database, name, holder, buckets)
+    return holder is None or changed.rowcount + told > 0
 
 
 def limits_of(database: sqlite3.Connection) -> list[Limit]:
