@@ -96,6 +96,19 @@ def test_a_ledger_that_can_not_be_read_is_one_line_and_exit_code_1(ledger: Path,
     assert what in result.output
 
 
+@pytest.mark.parametrize("command", ["report", "trace"])
+def test_only_what_was_a_ledger_is_called_damaged(ledger: Path, command: str) -> None:
+    """Its lock file, which whoever writes to it makes and nobody removes, tells it from somebody else's file."""
+    ledger.write_bytes(b"hello" * 2000)
+    result = run(command)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: the ledger {ledger} can't be used: it is not a database: set TOLLBOOK_STORE to another file\n"
+    )
+    ledger.with_name("ledger.db.lock").touch()
+    assert f"the ledger {ledger} is damaged" in run(command).output
+
+
 def test_a_ledger_that_can_not_be_written_to_is_read_as_it_is(ledger: Path) -> None:
     put(ledger, call())
     said("report")
@@ -290,7 +303,7 @@ def test_doctor_tells_of_a_ledger_that_can_not_be_read(ledger: Path) -> None:
     ledger.write_bytes(b"hello" * 2000)
     result = run("doctor")
     assert result.exit_code == 1
-    assert re.search(r"bad +the ledger .* is damaged", result.output)
+    assert re.search(r"bad +the ledger .* is not a database: set TOLLBOOK_STORE to another file", result.output)
 
 
 # ---- demo ----------------------------------------------------------------------------------------------------
@@ -308,6 +321,18 @@ def test_the_demo_costs_what_its_cassettes_say_and_leaves_the_users_ledger_alone
     costs = [Decimal(record["cost_usd"]) * n for name, n in played.items() for record in load(name).records]
     assert Decimal(total["cost_usd"]) == sum(costs)
     assert (total["calls"], total["unpriced_calls"], total["failed_calls"]) == (8, 1, 0)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b"hello" * 2000), newer, foreign])
+def test_the_demo_leaves_nothing_beside_a_file_that_is_no_ledger(tmp_path: Path, ledger: Path, make) -> None:
+    kept = tmp_path / "kept.db"
+    kept.touch()
+    make(kept)
+    before = kept.read_bytes()
+    result = run("demo", "--keep", str(kept))
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1), result.output
+    assert str(kept) in result.output
+    assert (list(tmp_path.iterdir()), kept.read_bytes()) == ([kept], before)
 
 
 def test_the_demo_says_which_sdk_it_needs() -> None:

@@ -14,8 +14,10 @@ def run(keep: str | None) -> None:
 
     Raises:
         ClickException: An SDK that the demo needs is not installed.
+        StoreError: `keep` is something else's file.
     """
     from tollbook import _runtime
+    from tollbook.cli._command import open_ledger
     from tollbook.cli._tables import as_table
     from tollbook.cli._text import paragraph, say, screen
     from tollbook.cli._trace import as_text
@@ -23,6 +25,9 @@ def run(keep: str | None) -> None:
     from tollbook.spans import Trace
 
     here = screen()
+    if keep is not None:
+        with open_ledger(keep) as kept:
+            kept.last_trace_id()  # is it a ledger? Asked before anything is put beside it
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "demo.db" if keep is None else Path(keep)

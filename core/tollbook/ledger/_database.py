@@ -40,6 +40,11 @@ def explained(path: Path) -> Generator[None]:
         raise StoreError(f"the ledger {path} can't be used: {error.strerror or error}") from error
 
 
+def lock_file(path: Path) -> Path:
+    """The file beside the ledger at `path` that is locked by whoever writes to it; it is made by the first."""
+    return path.with_name(path.name + ".lock")
+
+
 def is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether SQLite says that the file itself is damaged, or no database at all."""
     import sqlite3
@@ -62,11 +67,15 @@ def refuse_strangers(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        raise StoreError("it is not a database: set TOLLBOOK_STORE to another file") from error
+        raise _stranger() from error
     try:
         _schema.version(database)
     finally:
         database.close()
+
+
+def _stranger() -> StoreError:
+    return StoreError("it is not a database: set TOLLBOOK_STORE to another file")
 
 
 def open_writing(path: Path) -> sqlite3.Connection:
@@ -104,7 +113,7 @@ def open_reading(path: Path) -> sqlite3.Connection:
 
     Raises:
         StoreError: It is no ledger, a newer one, or an older one that nobody upgraded.
-        sqlite3.DatabaseError: SQLite can't open it.
+        sqlite3.DatabaseError: SQLite can't open it, or the ledger is damaged.
     """
     import sqlite3
 
@@ -121,6 +130,11 @@ def open_reading(path: Path) -> sqlite3.Connection:
                 f"{wal.name} holds records that can't be read without write access to {path.parent}"
             ) from error
         database = _connect(address + "&immutable=1")
+    except sqlite3.DatabaseError as error:
+        # Where we never wrote, there is no lock file: it is no ledger of ours that was damaged.
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_NOTADB or lock_file(path).exists():
+            raise
+        raise _stranger() from error
     try:
         _schema.require_newest(database)
     except BaseException:

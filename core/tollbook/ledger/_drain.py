@@ -60,7 +60,7 @@ class Drain:
     def __init__(self, path: Path, spool: Path) -> None:
         self.path = path
         self.spool = spool
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._lock = FileLock(_database.lock_file(path))
         self._database: sqlite3.Connection | None = None
         self._series: _batch.SeriesIds | None = None
         self._inode = (0, 0)

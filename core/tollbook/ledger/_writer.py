@@ -25,7 +25,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._lock = FileLock(_database.lock_file(path))
         self._thread = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._inode = 0
