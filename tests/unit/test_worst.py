@@ -117,9 +117,6 @@ DEARER: dict[str, tuple[str, str, Json, dict[str, int]]] = {
         {"output": 20_000},
     ),
     "search": (GPT, "chat", {"messages": CHAT, "max_tokens": 100, "web_search_options": {}}, {"web_search": 1}),
-    "searching model": (
-        "gpt-4o-search-preview", "chat", {"messages": CHAT, "max_tokens": 100}, {"input": 10, "web_search": 1}
-    ),
     "tool choice": (
         GPT, "chat", {"messages": CHAT, "max_tokens": 1, "tools": [], "tool_choice":
                       {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"name": BIG}]}}},
@@ -244,6 +241,12 @@ def test_content_that_is_not_known_or_kept_elsewhere_has_no_bound(part: Any) -> 
 )
 def test_a_value_that_nobody_expects_leaves_no_bound(more: Json) -> None:
     assert worst("usd", record(GPT), {"messages": CHAT, "max_tokens": 9, **more}) is None
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-search-preview", "o3-deep-research"])
+def test_models_that_search_by_themselves_have_no_bound(model: str) -> None:
+    assert worst("usd", record(model), {"messages": CHAT, "max_tokens": 100}) is None
+    assert worst("tokens", record(model), {"messages": CHAT, "max_tokens": 100}) is None
 
 
 class Omit:

@@ -42,13 +42,16 @@ _FREE = frozenset(
 """Keys of all requests that add no tokens."""
 _SAMPLING = frozenset(
     {"stop", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "best_of", "suffix"}
+    # of servers that speak as OpenAI does
+    | {"top_k", "min_p", "top_a", "typical_p", "repetition_penalty", "random_seed", "safe_prompt"}
+    | {"reasoning_format", "include_reasoning"}
 )
 _TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 _CHAT = frozenset(
     {"messages", "max_completion_tokens", "top_logprobs", "reasoning_effort", "verbosity", "response_format"}
     | {"functions", "function_call", "modalities"}
     # Anthropic's own
-    | {"system", "stop_sequences", "top_k", "thinking", "output_config", "output_format", "context_management"}
+    | {"system", "stop_sequences", "thinking", "output_config", "output_format", "context_management"}
     | {"cache_control", "speed", "inference_geo", "diagnostics", "user_profile_id", "workspace_id"}
     | {"betas", "anthropic_version", "anthropic_beta"}
 )
