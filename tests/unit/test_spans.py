@@ -83,6 +83,42 @@ def test_the_decorator_keeps_name_signature_and_result(written):
     assert written[0].name == "add"
 
 
+@pytest.mark.parametrize("decorate", [tollbook.trace, tollbook.trace(kind="tool"), tollbook.attribute(feature="x")])
+async def test_decorators_work_above_and_below_staticmethod_and_classmethod(written, decorate):
+    class Tools:
+        @decorate
+        @staticmethod
+        def static(value=1):
+            return value
+
+        @staticmethod
+        @decorate
+        def below(value=1):
+            return value
+
+        @decorate
+        @classmethod
+        def of_class(cls, value=1):
+            return cls, value
+
+        @decorate
+        @staticmethod
+        async def later(value=1):
+            return value
+
+    class More(Tools):
+        pass
+
+    assert (Tools.static(), Tools().static(), Tools.static(2), Tools().static(2)) == (1, 1, 2, 2)
+    assert (Tools.below(), Tools().below(2)) == (1, 2)
+    assert (Tools.of_class(), Tools().of_class(2), More.of_class()) == ((Tools, 1), (Tools, 2), (More, 1))
+    assert asyncio.iscoroutinefunction(Tools.later)
+    assert await Tools().later() == 1
+    assert isinstance(vars(Tools)["static"], staticmethod)
+    if not isinstance(decorate, tollbook.attribute):
+        assert [record.name for record in written] == ["static"] * 4 + ["below"] * 2 + ["of_class"] * 3 + ["later"]
+
+
 async def test_a_coroutine_function_is_traced_until_it_returns(written):
     @tollbook.trace(name="work", span_type="AGENT")
     async def work() -> str:

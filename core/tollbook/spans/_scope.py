@@ -46,6 +46,10 @@ def scoped(function: Callable[P, R], begin: Callable[[], Scope]) -> Callable[P, 
 
     A generator's scope holds only while the generator runs, not while its consumer does.
     """
+    if isinstance(function, (staticmethod, classmethod)):
+        # Decorated before it is bound: what is inside is the function, and the class wants the descriptor back.
+        descriptor = cast("Any", function)
+        return cast("Callable[P, R]", type(descriptor)(scoped(descriptor.__func__, begin)))
     wrapped = cast("Callable[..., Any]", function)
 
     def plain(*args: Any, **kwargs: Any) -> Any:
