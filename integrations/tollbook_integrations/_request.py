@@ -64,7 +64,7 @@ class Kind:
                 self.asked[name] = wanted
             else:
                 raise ValueError(f"{name} is the name of a header or a function of the request, not {wanted!r}")
-        _attribution.clean(dict.fromkeys(self.asked, "x"))
+        _attribution.said(dict.fromkeys(self.asked, "x"))
         self.trust = trust
 
 
@@ -114,9 +114,9 @@ class Request(Remote):
                 value = asked(self._source)
             except (LookupError, AttributeError):  # nobody is logged in, or not yet
                 continue
-            if value is not None and value != "":
+            if _attribution.text_of(value):
                 # A new dictionary each time: calls hold the one that they were made with.
-                self._found = _attribution.clean({name: value}, self._found) or {}
+                self._found = _attribution.clean({name: value}, self._found)
                 self._asked.pop(name, None)
 
     def settle(self) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import tollbook
@@ -43,6 +45,42 @@ def test_nested_blocks_add_up_the_inner_one_wins_and_none_takes_out() -> None:
                 assert call() == {"feature": "rerank", "org": "acme"}
         assert call() == {"feature": "search", "org": "acme"}
     assert call() is None
+
+
+@pytest.mark.parametrize("name", ["feature", "agent", "user", "org", "session", "key", "plan"])
+def test_none_takes_any_dimension_out_and_what_is_empty_leaves_it(name: str) -> None:
+    with tollbook.attribute(**{name: "a", "other": "b"}) as outer:  # type: ignore[arg-type]
+        for blank in ("", " \t\n", b""):
+            with tollbook.attribute(**{name: blank}):  # type: ignore[arg-type]
+                assert call() == outer
+        with tollbook.attribute(**{name: None, "other": None}):  # type: ignore[arg-type]
+            assert call() == tollbook.current_attribution() == {}
+            with tollbook.attribute(**{name: "c"}):  # type: ignore[arg-type]
+                assert set(call() or {}) == {name}
+        assert call() == outer
+    with tollbook.attribute(**{name: ""}):  # type: ignore[arg-type]
+        assert not call()
+
+
+def test_what_is_taken_out_is_not_lent_again_by_an_agent_or_by_what_is_around_a_span() -> None:
+    with tollbook.span("planner", kind="agent"), tollbook.attribute(agent=None, org="acme"):
+        assert call() == {"org": "acme"}
+        with tollbook.span("writer", kind="agent"):
+            assert call() == {"org": "acme"}
+            with tollbook.attribute(agent="other"):
+                assert call() == {"org": "acme", "agent": "other"}
+    with tollbook.attribute(feature="search", org="acme"), tollbook.span("run") as run:
+        run.attribute(feature=None)
+        assert call() == {"org": "acme"} == run.record.attribution
+        run.attribute(feature="rerank")
+        assert call() == {"org": "acme", "feature": "rerank"}
+
+
+def test_what_everywhere_is_none_is_not_given() -> None:
+    tollbook.attribute_process(feature=None, org="")
+    assert call() is None
+    with tollbook.span("planner", kind="agent"):
+        assert call() == {"agent": "planner"}
 
 
 def test_what_holds_everywhere_holds_where_nothing_else_is_set_also_in_new_threads() -> None:
@@ -215,3 +253,29 @@ def test_what_is_no_dimension_is_refused(given: dict[str, Any]) -> None:
 def test_values_become_short_text() -> None:
     with tollbook.attribute(n=3, flag=True, text="x" * 300):
         assert call() == {"n": "3", "flag": "True", "text": "x" * 256}
+
+
+class Tier(str, Enum):  # noqa: UP042 - the text of such a member is not its value
+    """Words of a program of its own."""
+
+    GOLD = "gold"
+
+
+def test_values_are_the_text_that_they_stand_for() -> None:
+    with tollbook.attribute(feature=Tier.GOLD, org=b"acme", user=b"ada", n=7, share=0.5):  # type: ignore[arg-type]
+        user = tollbook.user_pseudonym("ada")
+        assert call() == {"feature": "gold", "org": "acme", "user": user, "n": "7", "share": "0.5"}
+        assert {type(value) for value in tollbook.current_attribution().values()} == {str}
+
+
+def test_half_a_character_costs_no_call_its_record() -> None:
+    with tollbook.attribute(feature="a\ud800", **{"t\udfff": "x"}), tollbook.span("run") as run:
+        booked = call()
+    assert booked == {"feature": "a?", "t?": "x"}
+    assert msgspec.json.decode(msgspec.json.encode(run.record), type=Record).attribution == booked
+
+
+def test_a_secret_is_made_where_a_user_is_booked_and_not_where_a_function_is_decorated(tmp_path: Path) -> None:
+    decorated = tollbook.attribute(user="ada")(call)
+    assert not (tmp_path / "ledger.db.salt").exists()
+    assert decorated() == {"user": tollbook.user_pseudonym("ada")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import functools
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from tollbook._salt import pseudonym
 from tollbook.spans._context import ENVIRONMENT, innermost
-from tollbook.spans._scope import Scope, scoped
+from tollbook.spans._scope import Copied, Scope, scoped
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,36 +38,106 @@ hash_users = True
 """Whether users are kept by pseudonym."""
 
 
-def clean(given: Mapping[str, object], under: Attribution | None = None) -> Attribution | None:
-    """`under` with what `given` says over it; None in place of nothing.
+class _Without(dict[str, str]):
+    """An attribution from which dimensions were taken out: what is below it does not give them back."""
 
-    Args:
-        given: Dimension to value. A text is cut at 256 characters, other values become text; None takes a dimension
-            out.
-        under: What held before.
+    __slots__ = ("gone",)
+
+    def __init__(self, found: Attribution, gone: frozenset[str]) -> None:
+        super().__init__(found)
+        self.gone = gone
+
+
+def _gone(found: Attribution | None) -> frozenset[str]:
+    return found.gone if isinstance(found, _Without) else frozenset()
+
+
+def text_of(value: object) -> str:
+    """A value of a dimension as text that can be written anywhere; empty if it says nothing."""
+    if isinstance(value, str):
+        text = str.__str__(value)  # the text itself, also of a member of an Enum
+    elif isinstance(value, bytes | bytearray):
+        text = value.decode(errors="replace")
+    else:
+        text = "" if value is None else str(value)
+    if not text.isascii():  # half of a character can't be written
+        text = text.encode(errors="replace").decode()
+    return "" if text.isspace() else text
+
+
+def said(given: Mapping[str, object]) -> dict[str, str | None]:
+    """What `given` says, as text; None takes a dimension out, and what is empty or blank says nothing.
 
     Raises:
         ValueError: A name that is no text or longer than 64 characters, or more than 32 dimensions.
     """
-    found = dict(under or {})
+    found: dict[str, str | None] = {}
     for name, value in given.items():
         if not name or len(name) > LONGEST_NAME:
             raise ValueError(f"the name of a tag has 1 to {LONGEST_NAME} characters: {name[:LONGEST_NAME]!r}")
-        if value is None:
+        text = None if value is None else text_of(value)
+        if text != "":
+            found[text_of(name) or name] = text
+    _check(len(found) - list(found.values()).count(None))
+    return found
+
+
+def _check(dimensions: int) -> None:
+    if dimensions > MOST:
+        raise ValueError(f"a call may have {MOST} dimensions at most, and here are {dimensions}")
+
+
+def laid(texts: Mapping[str, str | None], under: Attribution | None) -> Attribution:
+    """What was `said` over what held before: texts are cut at 256 characters, and users become pseudonyms.
+
+    Raises:
+        ValueError: More than 32 dimensions.
+    """
+    found, gone = dict(under or {}), _gone(under)
+    for name, text in texts.items():
+        if text is None:
             found.pop(name, None)
-            continue
-        text = str(value)
-        found[name] = pseudonym(text) if name == "user" and hash_users else text[:LONGEST_VALUE]
-    if len(found) > MOST:
-        raise ValueError(f"a call may have {MOST} dimensions at most, and here are {len(found)}")
-    return found or None
+            gone |= {name}
+        else:
+            found[name] = pseudonym(text) if name == "user" and hash_users else text[:LONGEST_VALUE]
+            gone -= {name}
+    _check(len(found))
+    return _Without(found, gone) if gone else found
+
+
+def clean(given: Mapping[str, object], under: Attribution | None = None) -> Attribution:
+    """`under` with what `given` says over it.
+
+    Args:
+        given: Dimension to value, as for `said`.
+        under: What held before.
+
+    Raises:
+        ValueError: As for `said`.
+    """
+    return laid(said(given), under)
+
+
+def over(under: Attribution | None, above: Attribution | None) -> Attribution | None:
+    """`under` with `above` over it, and without what that takes out."""
+    if above is None:
+        return under
+    if not under:
+        return above
+    merged, gone = {**under, **above}, _gone(above)
+    if not gone:
+        return merged
+    for name in gone:
+        merged.pop(name, None)
+    return _Without(merged, gone)
 
 
 class attribute:  # noqa: N801 - used as a function: `with attribute(...)` and `@attribute(...)`
     """Book what is called inside to a feature, an agent, a user, an organization, a session, a key, or to any tags.
 
     A context manager and a decorator of functions, coroutine functions, generators and async generators. Nested ones
-    add to each other, the inner one wins, and None takes a dimension out. What runs in other threads: `propagate`.
+    add to each other, the inner one wins, None takes a dimension out, and an empty text leaves it as it is. What runs
+    in other threads: `propagate`.
 
     >>> with attribute(feature="search", user="ada@example.org", customer_tier="gold"):  # doctest: +SKIP
     ...     client.responses.create(...)
@@ -82,12 +151,12 @@ class attribute:  # noqa: N801 - used as a function: `with attribute(...)` and `
     def __init__(
         self,
         *,
-        feature: str | None = None,
-        agent: str | None = None,
-        user: str | None = None,
-        org: str | None = None,
-        session: str | None = None,
-        key: str | None = None,
+        feature: str | None = "",
+        agent: str | None = "",
+        user: str | None = "",
+        org: str | None = "",
+        session: str | None = "",
+        key: str | None = "",
         **tags: str | float | bool | None,
     ) -> None:
         """Say what to book to.
@@ -102,16 +171,14 @@ class attribute:  # noqa: N801 - used as a function: `with attribute(...)` and `
             tags: Anything else to sum up by.
         """
         named = {"feature": feature, "agent": agent, "user": user, "org": org, "session": session, "key": key}
-        given: dict[str, object] = {name: value for name, value in named.items() if value is not None}
-        given.update(tags)
-        clean(given)
-        self._given = given
+        # Users become pseudonyms where it is entered, by the secret that is in use then.
+        self._given = said({**named, **tags})
 
     def _scope(self) -> Scope:
-        return Scope(here, clean(self._given, held()) or {})
+        return Scope(here, laid(self._given, held()))
 
     def __enter__(self) -> Attribution:
-        merged = clean(self._given, held()) or {}
+        merged = laid(self._given, held())
         # Kept by context, not by block: one block may be used by many threads and tasks at once.
         _entered.set((*_entered.get(), (self, here.get())))
         here.set(merged)
@@ -153,8 +220,10 @@ def attribute_process(**dimensions: str | float | bool | None) -> None:
         ValueError: As for `attribute`.
     """
     global everywhere
-    given = clean(dimensions)
-    everywhere = {**(given or {}), **inherited} if inherited else given
+    # Nothing is around it that could be taken out.
+    everywhere = over(
+        clean({name: value for name, value in dimensions.items() if value is not None}) or None, inherited
+    )
 
 
 def held() -> Attribution | None:
@@ -173,16 +242,12 @@ def propagate(function: Callable[P, R]) -> Callable[P, R]:
     """`function` as called from here, wherever it runs: with the attribution, the open span and all else of now.
 
     For threads and executors, which begin with an empty context: `pool.submit(propagate(work), item)`. It may be
-    called many times, also at once.
+    called many times, also at once. A coroutine function, a generator or an async generator stays one, and all its
+    steps run so.
     """
     context = contextvars.copy_context()
-
-    @functools.wraps(function)
-    def carried(*args: P.args, **kwargs: P.kwargs) -> R:
-        # A context can be entered once at a time: each call gets its own copy.
-        return context.copy().run(function, *args, **kwargs)
-
-    return carried
+    # A context can be entered once at a time: each call gets its own copy.
+    return scoped(function, lambda: Copied(context.copy()))
 
 
 def of_call(own: Attribution | None, lent: Attribution | None = None) -> Attribution | None:
@@ -194,10 +259,10 @@ def of_call(own: Attribution | None, lent: Attribution | None = None) -> Attribu
     if found is None:
         found = everywhere
     if lent:
-        found = {**lent, **found} if found else lent
-    if not own:
-        return found or None
-    return {**found, **own} if found else own
+        found = over(lent, found)
+    if own is not None:
+        found = over(found, own)
+    return found or None
 
 
 def _inherit() -> None:

@@ -54,6 +54,6 @@ def parse_baggage(header: str, only: Iterable[str] | None = None) -> dict[str, s
         name = unquote(key[len(PREFIX) :].rstrip())
         value = unquote(rest.partition(";")[0].strip())
         named = 0 < len(name) <= LONGEST_NAME and name.isprintable()
-        if named and value and value.isprintable() and (wanted is None or name in wanted):
+        if named and value.strip() and value.isprintable() and (wanted is None or name in wanted):
             found[name] = value[:LONGEST_VALUE]
     return found

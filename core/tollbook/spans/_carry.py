@@ -77,7 +77,7 @@ class Carried:
         if trust and baggage:
             taken = parse_baggage(",".join(baggage), None if isinstance(trust, bool) else trust)
         # A user who comes by name, from where users are not hashed, becomes a pseudonym here.
-        return cls(parse_traceparent(traceparent), _attribution.clean(taken) or {})
+        return cls(parse_traceparent(traceparent), _attribution.clean(taken))
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> Carried:

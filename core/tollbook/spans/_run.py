@@ -227,12 +227,12 @@ class Run(Span):
         """Take in what began where the context did not know of this run, belongs to it, and is open still."""
         record = late.record
         record.parent_id = self.span_id
-        record.attribution = {**(self.lent or {}), **(record.attribution or {}), **(self.own or {})} or None
+        record.attribution = _attribution.over(_attribution.over(self.lent, record.attribution), self.own) or None
         self.nested, self._late = True, late
         self._move(self.trace_id)
         if isinstance(late, Run):
             late.above = self
-            late.own = {**(self.own or {}), **(late.own or {})} or None
+            late.own = _attribution.over(self.own, late.own)
             late.lent = {**(self.lent or {}), **(late.lent or {})} or None
             if late._inside is not None:
                 late._inside.outer = self.claim

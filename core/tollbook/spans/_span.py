@@ -129,7 +129,7 @@ class Span:
 
     def _book(self, given: Mapping[str, object]) -> None:
         self.own = _attribution.clean(given, self.own)
-        self.record.attribution = _attribution.clean(given, self.record.attribution)
+        self.record.attribution = _attribution.clean(given, self.record.attribution) or None
 
     def set_usage(self, usage: Usage | Mapping[str, Any], *, convention: str = "mlflow") -> None:
         """Say what the span used; it then counts in place of what was metered inside the span.
