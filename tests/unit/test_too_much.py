@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from tests.records import call
 
 import tollbook
-from tollbook.ledger import Spool, Store, open_store
+from tollbook._money import PICO
+from tollbook.ledger import Limit, Spool, Store, open_store
 from tollbook.pricing import Cost
 from tollbook.spans import Record
 from tollbook.usage import INPUT_TOKENS, Part, Usage
@@ -99,6 +101,16 @@ def test_the_largest_quantities_are_summed_up_exactly(tmp_path: Path) -> None:
             put(store, *[call(usage=Usage(largest), cost=None) for _ in range(40)])
         (row,) = store.summary()
         assert row.input_tokens == 120 * len(largest) * LARGEST
+
+
+def test_calls_that_cost_millions_do_not_stop_a_ledger_with_limits(tmp_path: Path) -> None:
+    with open_store(tmp_path / "ledger.db") as store:
+        store.limits.declare([Limit(name="all", unit="usd", most=PICO)])
+        put(store, *[call(start=time.time_ns(), cost=Cost(total=8_000_000 * PICO)) for _ in range(3)])
+        (row,) = store.summary()
+        (state,) = store.limits.states()
+    assert (row.calls, row.total_cost) == (3, 24_000_000 * PICO)
+    assert (state.calls, state.spent > state.limit.most) == (3, True)
 
 
 def test_what_was_reported_never_costs_more_than_a_record_can_hold(tmp_path: Path) -> None:

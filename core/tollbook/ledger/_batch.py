@@ -157,7 +157,10 @@ class Batch:
             self._store(self._records, self._rows)
         roll_up(self._database, self._totals)
         if self._kept:
-            _limits.apply(self._database, self._kept)
+            paid = sum(record.cost.total or 0 for record in self._kept if record.cost is not None)
+            # What is spent of a limit is one number of 64 bits, which are 9.2 million dollars.
+            for some in [self._kept] if paid < 2**63 else [[record] for record in self._kept]:
+                _limits.apply(self._database, some)
 
 
 def _to_rows(records: list[Record], series: SeriesIds) -> tuple[list[Row], list[Record]]:
