@@ -24,6 +24,7 @@ UNDO = {
     4: tuple(
         f"DROP TABLE {name}" for name in ("limit_def", "limit_watched", "limit_state", "limit_alert", "reservation")
     ),
+    5: tuple(f"ALTER TABLE limit_alert DROP COLUMN {name}" for name in ("claimed", "tries")),
 }
 """Statements by the version of the tables that the migration leads to."""
 

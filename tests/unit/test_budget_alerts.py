@@ -21,6 +21,7 @@ import tollbook
 from tollbook import _runtime, _salt
 from tollbook.budgets import _alerts
 from tollbook.cli import main
+from tollbook.ledger import _crossed
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +213,32 @@ def test_the_command_line_sets_what_happens_to_streams(store: Path) -> None:
     said("set", "s", "--usd", "1", "--action", "stop", "--on-stream", "stop", *at)
     [found] = json.loads(said("list", "--json", *at))
     assert found["on_stream"] == "stop"
+
+
+def test_a_post_that_failed_is_made_by_another_program_later_and_not_for_ever(
+    hook: Any, monkeypatch: pytest.MonkeyPatch, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, kind = hook
+    kind.answers = [500] * 6
+    monkeypatch.setattr(_alerts, "_PAUSES", (0.0, 0.0))
+    tollbook.set_budgets({"name": "w", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url})
+    spend("2")
+    tollbook.flush()
+    assert _alerts.wait()
+    said("alerts", "--store", str(store))
+    assert len(kind.got) == 3, "whoever has taken it on has some time"
+    monkeypatch.setattr(_crossed, "AGAIN", 0)
+    said("alerts", "--store", str(store))
+    assert len(kind.got) == 6
+    said("alerts", "--store", str(store))
+    assert len(kind.got) == 7, "it was taken"
+    said("alerts", "--store", str(store))
+    assert len(kind.got) == 7
+    assert caplog.text.count("is past 100%") == 1
+
+    kind.answers = [500] * 100
+    tollbook.set_budgets({"name": "never", "usd": 1, "thresholds": [100], "action": "webhook", "webhook": url})
+    for _ in range(2 * _crossed.TRIES):
+        said("alerts", "--store", str(store))
+        assert _alerts.wait()
+    assert len(kind.got) == 7 + 3 * _crossed.TRIES

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from queue import Full, Queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,8 @@ from tollbook.budgets._budget import Budget, restored
 from tollbook.ledger import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tollbook.ledger import Alert, Store
 
 log = logging.getLogger("tollbook")
@@ -33,7 +35,18 @@ _PAUSES = (1.0, 5.0)
 _TIMEOUT = 5.0
 _WAITING = 100
 
-_posts: Queue[tuple[str, bytes, dict[str, str]]] = Queue(_WAITING)
+
+class _Post(NamedTuple):
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    store: Path
+    """The ledger of the alert, ..."""
+    alert: int
+    """... and its number there."""
+
+
+_posts: Queue[_Post] = Queue(_WAITING)
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
 
@@ -65,7 +78,8 @@ class BudgetAlert(msgspec.Struct, frozen=True):
 def deliver(store: Store, budgets: dict[str, Budget]) -> None:
     """Tell of the alerts that nobody has told of; `budgets` are this process's own, with their callbacks.
 
-    An alert whose callback lives in another process is left to that one.
+    An alert whose callback lives in another process is left to that one. One that is to be posted is told of when that
+    is done: if it can't be, or this process ends before, another one takes it up.
     """
     with contextlib.suppress(StoreError):
         for alert in reversed(store.limits.alerts(undelivered=True)):
@@ -73,15 +87,19 @@ def deliver(store: Store, budgets: dict[str, Budget]) -> None:
             if budget.action == "callback" and budget.callback is None:
                 continue
             if store.limits.claim(alert.id):
-                _guard.guarded(_tell)(budget, described(alert))
+                words = described(alert)
+                if not alert.tries or budget.webhook is None:
+                    _guard.guarded(_tell)(budget, words)
+                if budget.webhook is None:
+                    store.limits.confirm(alert.id)
+                else:
+                    _guard.guarded(_post)(budget, words, store.path, alert.id)
 
 
 def _tell(budget: Budget, alert: BudgetAlert) -> None:
     log.warning("tollbook: %s", _worded(alert))
     if budget.action == "callback" and budget.callback is not None:
         budget.callback(alert)
-    if budget.webhook is not None:
-        _post(budget, alert)
 
 
 def described(alert: Alert) -> BudgetAlert:
@@ -121,8 +139,8 @@ def _iso(nanoseconds: int) -> str:
 # -- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-def _post(budget: Budget, alert: BudgetAlert) -> None:
-    """Hand the alert to the thread that posts; it has room for so many, and more are dropped with a warning."""
+def _post(budget: Budget, alert: BudgetAlert, store: Path, number: int) -> None:
+    """Hand the alert to the thread that posts; it has room for so many, and more are put off with a warning."""
     global _thread
     assert budget.webhook is not None
     body = json.dumps({"type": "tollbook.budget.alert", **msgspec.to_builtins(alert)}).encode()
@@ -141,9 +159,9 @@ def _post(budget: Budget, alert: BudgetAlert) -> None:
         signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
         headers |= {"Tollbook-Timestamp": stamp, "Tollbook-Signature": f"sha256={signature}"}
     try:
-        _posts.put_nowait((budget.webhook, body, headers))
+        _posts.put_nowait(_Post(budget.webhook, body, headers, store, number))
     except Full:
-        log.warning("tollbook has too many alerts to post; one of budget %r was dropped", alert.budget)
+        log.warning("tollbook has too many alerts to post; one of budget %r was put off", alert.budget)
         return
     with _lock:
         if _thread is None or not _thread.is_alive():
@@ -153,30 +171,44 @@ def _post(budget: Budget, alert: BudgetAlert) -> None:
 
 def _work() -> None:
     while True:
-        url, body, headers = _posts.get()
+        post = _posts.get()
         try:
-            _guard.guarded(_send)(url, body, headers)
+            if _guard.guarded(_send)(post.url, post.body, post.headers):
+                _guard.guarded(_confirm)(post.store, post.alert)
         finally:
             _posts.task_done()
 
 
-def _send(url: str, body: bytes, headers: dict[str, str]) -> None:
+def _confirm(path: Path, alert: int) -> None:
+    """Say in the ledger that it was posted. The program may have left the ledger: it is opened for this alone."""
+    from tollbook.ledger import open_store
+
+    if path.exists():
+        with contextlib.suppress(StoreError), open_store(path) as store:
+            store.limits.confirm(alert)
+
+
+def _send(url: str, body: bytes, headers: dict[str, str]) -> bool:
+    """Post it; whether that is done with: another time it would be refused as well."""
     error: Any = None
+    refused = False
     for attempt in range(ATTEMPTS):
         request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - checked when it was read
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - as above
-                return
+                return True
         except urllib.error.HTTPError as answer:
             error = f"HTTP {answer.code}"
             answer.close()
-            if answer.code < 500 and answer.code != 429:
+            refused = answer.code < 500 and answer.code != 429
+            if refused:
                 break
         except (OSError, ValueError) as failure:
             error = type(failure).__name__
         if attempt < ATTEMPTS - 1:
             time.sleep(_PAUSES[attempt])
     log.warning("tollbook could not post an alert to the budget's webhook: %s", error)
+    return refused
 
 
 def wait(timeout: float = 10.0) -> bool:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from tollbook.ledger._limit import Limit
 
 
+AGAIN = 600_000_000_000
+"""Nanoseconds after which an alert is taken up again that somebody took on and did not confirm: it ended meanwhile."""
+
+TRIES = 5
+"""How often an alert is taken on, at most."""
+
+_DUE = "delivered = 0 AND claimed <= ? AND tries < ?"
+
+
 class Alert(NamedTuple):
     """A threshold that was crossed."""
 
@@ -25,6 +34,8 @@ class Alert(NamedTuple):
     at: int
     """Unix nanoseconds."""
     spent: int
+    tries: int = 0
+    """How often somebody has taken it on to tell of it, and has not confirmed that."""
 
 
 def note(database: sqlite3.Connection, limit: Limit, holder: str, bucket: int, spent: int) -> None:
@@ -67,19 +78,27 @@ def dearest(database: sqlite3.Connection, limit: Limit, now: int) -> tuple[int, 
 def alerts(
     database: sqlite3.Connection, limits: Iterable[Limit], *, undelivered: bool = False, most: int = 1000
 ) -> list[Alert]:
-    """The thresholds of `limits` that were crossed, the latest first."""
+    """The thresholds of `limits` that were crossed, or those that are to be told of now, the latest first."""
     known = {each.name: each for each in limits}
-    condition = "WHERE delivered = 0" if undelivered else ""
+    condition = f"WHERE {_DUE}" if undelivered else ""
     query = (
-        f"SELECT id, name, holder, bucket, threshold, at, spent FROM limit_alert {condition} "  # noqa: S608 - ours
+        f"SELECT id, name, holder, bucket, threshold, at, spent, tries FROM limit_alert {condition} "  # noqa: S608 - ours
         "ORDER BY id DESC LIMIT ?"
     )
-    rows = database.execute(query, (most,))
+    rows = database.execute(query, (*(_due() if undelivered else ()), most))
     return [Alert(number, known[name], *rest) for number, name, *rest in rows if name in known]
 
 
 def claim(database: sqlite3.Connection, alert: int) -> bool:
-    """Take it on oneself to tell of an alert; False if another process has."""
-    return (
-        database.execute("UPDATE limit_alert SET delivered = 1 WHERE id = ? AND delivered = 0", (alert,)).rowcount == 1
-    )
+    """Take it on oneself to tell of an alert, and to `confirm` that soon; False if another process has."""
+    query = f"UPDATE limit_alert SET claimed = ?, tries = tries + 1 WHERE id = ? AND {_DUE}"  # noqa: S608 - ours
+    return database.execute(query, (time.time_ns(), alert, *_due())).rowcount == 1
+
+
+def confirm(database: sqlite3.Connection, alert: int) -> None:
+    """An alert has been told of: nobody else is to."""
+    database.execute("UPDATE limit_alert SET delivered = 1 WHERE id = ?", (alert,))
+
+
+def _due() -> tuple[int, int]:
+    return time.time_ns() - AGAIN, TRIES

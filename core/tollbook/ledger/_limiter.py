@@ -139,8 +139,15 @@ class Limiter:
             return _crossed.alerts(database, _limits.limits_of(database), undelivered=undelivered)
 
     def claim(self, alert: int) -> bool:
-        """Take it on this process to tell of an alert; False if another has."""
+        """Take it on this process to tell of an alert, and to `confirm` it; False if another has."""
         from tollbook.ledger import _crossed
 
         with self._writer.transaction(_LONG) as database:
             return _crossed.claim(database, alert)
+
+    def confirm(self, alert: int) -> None:
+        """An alert has been told of. What is claimed and never confirmed is due again after ten minutes."""
+        from tollbook.ledger import _crossed
+
+        with self._writer.transaction(_LONG) as database:
+            _crossed.confirm(database, alert)

@@ -185,7 +185,13 @@ def m004(database: sqlite3.Connection) -> None:
         database.execute(statement)
 
 
-MIGRATIONS = (m001, m002, m003, m004)
+def m005(database: sqlite3.Connection) -> None:
+    """When somebody took it on to tell of an alert (Unix nanoseconds; 0: nobody), and how often somebody has."""
+    for name in ("claimed", "tries"):
+        database.execute(f"ALTER TABLE limit_alert ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS = (m001, m002, m003, m004, m005)
 """Each takes the tables one version further; the ledger's version is how many were applied to it."""
 
 
