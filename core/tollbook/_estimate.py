@@ -225,14 +225,23 @@ def worst_case(
     if limit and not outputs:
         return None
     worst: int | None = None
-    for one in inputs:
-        for other in outputs or [""]:
+    for one in _priced_apart(card, inputs):
+        for other in _priced_apart(card, outputs) or [""]:
             quantities = {one: most.sent, other: limit * most.answers} if other else {one: most.sent}
             cost = pricing.cost_of(Usage(quantities), provider, model, now, asked)
             if cost is None or cost.total is None or cost.status == "partial":
                 return None
             worst = max(worst or 0, cost.total)
     return worst
+
+
+def _priced_apart(card: pricing.Card, buckets: list[str]) -> list[str]:
+    """One for each price among `buckets`: most cost the same."""
+    found: dict[object, str] = {}
+    for bucket in buckets:
+        rates = [card.rates.get(bucket), card.minimum.get(bucket), *(tier.rates.get(bucket) for tier in card.tiers)]
+        found.setdefault(tuple(rates), bucket)
+    return list(found.values())
 
 
 def most_tokens(model: str | None, request: Json, operation: str | None = None) -> int | None:
