@@ -19,7 +19,7 @@ _CHARACTERS = 4
 def cut_at(call: Call, budget: Budget, room: int, request: Mapping[str, Any]) -> None:
     """Let the stream of `call` end with `BudgetExceeded` when its text has used up `room`, in the budget's unit.
 
-    What was sent is estimated, too. Where no price is known, the stream is not cut.
+    What was sent is estimated, too, where that is possible. Where no price is known, the stream is not cut.
     """
     most = _characters(call, budget, room, request)
     if most is None:
@@ -45,9 +45,7 @@ def cut_at(call: Call, budget: Budget, room: int, request: Mapping[str, Any]) ->
 def _characters(call: Call, budget: Budget, room: int, request: Mapping[str, Any]) -> int | None:
     record = call.record
     most = tokens.most_of(request, record.request_model, record.operation)
-    if most is None:
-        return None
-    sent = most.sent // _CHARACTERS
+    sent = 0 if most is None else most.sent // _CHARACTERS  # not known: the answer alone decides
     if budget.limit.unit == "tokens":
         return max(room - sent, 0) * _CHARACTERS
     if record.provider is None or record.request_model is None:
