@@ -61,7 +61,7 @@ def text_of(value: object) -> str:
     else:
         text = "" if value is None else str(value)
     if not text.isascii():  # half of a character can't be written
-        text = text.encode(errors="replace").decode()
+        text = text.encode(errors="backslashreplace").decode()
     return "" if text.isspace() else text
 
 
