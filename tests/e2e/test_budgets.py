@@ -202,11 +202,12 @@ async def test_a_stream_is_cut_where_the_budget_ends_only_if_that_is_asked_for(
 
 def test_a_stream_is_cut_by_its_answer_alone_where_nobody_can_tell_what_was_sent(wire: Wire, meter: Any) -> None:
     meter.on()
-    with wire.play(load("openai-chat-stream").exchanges) as play, openai_client(play, False) as client:
-        with tollbook.budget(tokens=1, ceiling=1, on_stream="stop"):
-            stream = client.chat.completions.create(**CHAT, stream=True, extra_body={"not_known": 1})
-            with pytest.raises(tollbook.BudgetExceeded, match="cut"):
-                list(stream)
+    exchanges = load("openai-chat-stream").exchanges
+    block = tollbook.budget(tokens=1, ceiling=1, on_stream="stop")
+    with wire.play(exchanges) as play, openai_client(play, False) as client, block:
+        stream = client.chat.completions.create(**CHAT, stream=True, extra_body={"not_known": 1})
+        with pytest.raises(tollbook.BudgetExceeded, match="cut"):
+            list(stream)
 
 
 def test_a_budget_of_the_ledger_holds_across_its_window_and_says_when_it_begins_anew(wire: Wire, meter: Any) -> None:
