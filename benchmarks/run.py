@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,26 +116,29 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
     meter.install(Settings())
     client = stub.SyncAPIClient()
     plain = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
-    with_tools = {**plain, "tools": [stub.TOOL]}
 
-    def work(request: dict[str, Any] = plain) -> None:
+    def work(tools: Any = None) -> None:
         for _ in range(CALLS):
+            # An SDK makes each request anew from what it was given.
+            request = plain if tools is None else {**plain, "tools": stub.copied(tools)}
             client.request(dict, stub.Options("/chat/completions", request))
 
-    def in_block(request: dict[str, Any] = plain, **limit: Any) -> Callable[[], None]:
+    def in_block(tools: Any = None, **limit: Any) -> Callable[[], None]:
         def inside() -> None:
             with tollbook.budget(**limit):
-                work(request)
+                work(tools)
 
         return inside
 
+    tools = {"a tool": stub.TOOLS[:1], "ten tools": stub.TOOLS}
     works: dict[str, Callable[[], None]] = {
         "none": work,
         "block of code, calls": in_block(calls=10**6),
         "block of code, USD with a ceiling": in_block(usd=1000, ceiling="0.01"),
         "block of code, USD by the worst case": in_block(usd=1000),
-        "block of code, USD by the worst case, a tool": in_block(with_tools, usd=1000),
         "the ledger's, USD with a ceiling": work,
+        **{f"none, {name}": partial(work, each) for name, each in tools.items()},
+        **{f"block of code, USD by the worst case, {name}": in_block(each, usd=1000) for name, each in tools.items()},
     }
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for round_ in range(ROUNDS + 5):
@@ -150,8 +154,11 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
             if round_ >= 5:
                 samples[name].append(sample)
     meter.uninstall()
-    none = samples.pop("none")
-    return [_row(f"budget: {name}", found, none, CALLS) for name, found in samples.items()]
+    none = {name: samples.pop(name) for name in works if name.startswith("none")}
+    return [
+        _row(f"budget: {name}", found, none.get(f"none, {name.rpartition(', ')[2]}", none["none"]), CALLS)
+        for name, found in samples.items()
+    ]
 
 
 def chunks(_: Path) -> list[dict[str, Any]]:

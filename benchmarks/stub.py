@@ -30,18 +30,28 @@ CHAT = {
     },
 }
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "What the weather is like in a city.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string", "description": "Its name"}},
-            "required": ["city"],
+TOOLS: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "function": {
+            "name": f"get_{what}",
+            "description": f"What the {what} is like in a city.",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string", "description": "Its name"}},
+                "required": ["city"],
+            },
         },
-    },
-}
+    }
+    for what in ("weather", "traffic", "air", "food", "water", "music", "light", "noise", "people", "price")
+]
+
+
+def copied(value: Any) -> Any:
+    """A copy of JSON, which shares its texts, as SDKs make one of each request."""
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    return [copied(each) for each in value] if isinstance(value, list) else value
 
 
 class URL:

@@ -314,3 +314,19 @@ def test_parts_of_known_kinds_grow_with_what_is_in_them(kind: str, value: Any, k
     part = {**usual.get(kind, {}), key: value, "type": kind}
     most = worst("tokens", record(SONNET), {"messages": said(part), "max_tokens": 0})
     assert most is None or most >= letters(part)
+
+
+def test_tools_that_were_seen_before_have_the_same_bound_until_they_change() -> None:
+    """An agent sends its tools with each call: the bound is that of what is sent, also where the program changed it."""
+    tool: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    request: Json = {"messages": CHAT, "max_tokens": 9, "tools": [tool]}
+    first, *others = (plain_worst(record(GPT), request) for _ in range(4))
+    assert first is not None
+    assert others == [first] * 3
+    tool["function"]["parameters"]["properties"]["q"] = {"type": "string", "description": "x" * 1000}
+    changed = plain_worst(record(GPT), request)
+    assert changed is not None
+    assert changed - first >= 1000 * 150_000  # pico-dollars a token
+    assert [plain_worst(record(GPT), request) for _ in range(3)] == [changed] * 3
+    tool["type"] = "web_search"
+    assert plain_worst(record(GPT), request) is None

@@ -27,6 +27,7 @@ _TURN = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "ref
 """What a message may have that uses a tool, or tells what one has found."""
 _LONGEST = 100_000
 """Bytes up to which no price list has a tier for longer requests."""
+_NO_BOUND = _LONGEST + 1
 _HALF_HOUR = 1_800_000_000_000
 """Nanoseconds. Prices that depend on the time of day change no more often."""
 
@@ -53,6 +54,11 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
 _known: dict[tuple[object, ...], _Bound] = {}
 """By provider, model, limit, and what else selects the price."""
 _catalog.on_forget.append(_known.clear)
+_tools: tuple[tuple[Any, ...], tuple[int, ...]] = (), ()
+"""Copies of the tools that calls of late had more than once, as an agent's have, and the tokens that each are: it takes
+half as long to compare tools as to write their JSON, and what the program may have changed is seen by both."""
+_once: set[int] = set()
+"""Hashes of tools that were seen."""
 
 
 def plain_worst(record: Record, request: Json) -> int | None:
@@ -79,36 +85,37 @@ def plain_worst(record: Record, request: Json) -> int | None:
     if (bound is None or record.start >= bound.until) and (bound := _learn(key, record, limit)) is None:
         return None
     size = 0
-    turns: list[Any] | None = None
+    turns: list[Any] = []
     for each in messages:
         text: Any = each.get("content") if each.__class__ is dict else None
         if text.__class__ is str and len(each) == 2 and "role" in each:
             size += len(text) if text.isascii() else 4 * len(text)
-        elif turns is None:
-            turns = [each]
         else:
             turns.append(each)
-    if turns is not None or "tools" in request or "system" in request or "tool_choice" in request:
-        if (more := _more(bound, turns, request)) is None:
-            return None
-        size += more
+    if "tools" in request:
+        tools: Any = request["tools"]
+        shown, sizes = _tools
+        try:
+            size += sizes[shown.index(tools)] + bound.tools
+        except (ValueError, TypeError, RecursionError):  # they are not among those
+            size += _of_tools(tools) + bound.tools
+    if turns or "system" in request or "tool_choice" in request:
+        size += _more(bound, turns, request)
     return None if size > _LONGEST else bound.empty + bound.message * len(messages) + bound.byte * size
 
 
-def _more(bound: _Bound, turns: list[Any] | None, request: Json) -> int | None:
-    """The most tokens of what a chat has beside plain texts; None: it may hold more than texts and tools."""
+def _more(bound: _Bound, turns: list[Any], request: Json) -> int:
+    """The most tokens of what a chat has beside plain texts and tools; `_NO_BOUND`: it may hold more than texts."""
     size = 0
     try:
-        if turns is not None:
+        if turns:
             size += _of_turns(bound, turns)
-        if "tools" in request:
-            size += _of_tools(bound, request["tools"])
         if "tool_choice" in request:
             size += 2 * len(_encode(request["tool_choice"]))
         if "system" in request:
             size += _of_text(request["system"])
     except (AttributeError, TypeError, ValueError, RecursionError):  # or is no JSON
-        return None
+        return _NO_BOUND
     return size
 
 
@@ -123,23 +130,33 @@ def _of_text(text: Any) -> int:
     return len(text) if text.isascii() else 4 * len(text)
 
 
-def _of_tools(bound: _Bound, tools: Any) -> int:
-    """The most tokens of the tools that a chat may use.
+def _of_tools(tools: Any) -> int:
+    """The most tokens of the tools that a chat may use; `_NO_BOUND`: nothing bounds them.
 
-    Raises:
-        ValueError: There is one of the provider's own, which may add anything, or one that costs what text does not.
+    One of the provider's own may add anything, and one that is cached costs what text does not.
     """
+    global _tools
     if tools.__class__ is not list:
-        raise ValueError
-    if not tools:
-        return 0
-    for tool in tools:
-        kind = tool.get("type", "custom")
-        own = "function" in tool if kind == "function" else kind == "custom" and "input_schema" in tool
-        if not own or "cache_control" in tool:
-            raise ValueError
-    # The structure of a tool is 3 tokens at times for what is 2 bytes of JSON.
-    return 2 * len(_encode(tools)) + bound.tools
+        return _NO_BOUND
+    try:
+        for tool in tools:
+            kind = tool.get("type", "custom")
+            own = "function" in tool if kind == "function" else kind == "custom" and "input_schema" in tool
+            if not own or "cache_control" in tool:
+                return _NO_BOUND
+        found = _encode(tools)
+    except (AttributeError, TypeError, ValueError, RecursionError):  # or is no JSON
+        return _NO_BOUND
+    size = 2 * len(found)  # their structure is 3 tokens at times for what is 2 bytes of JSON
+    mark = hash(found)
+    if mark not in _once:
+        if len(_once) > 1000:
+            _once.clear()
+        _once.add(mark)
+        return size
+    shown, sizes = _tools
+    _tools = (msgspec.json.decode(found), *shown[:3]), (size, *sizes[:3])
+    return size
 
 
 def _of_turns(bound: _Bound, turns: list[Any]) -> int:
