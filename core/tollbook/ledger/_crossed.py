@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from tollbook.ledger._periods import window_of
+import msgspec
+
+from tollbook.ledger._limit import bucket_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,7 +68,7 @@ def forget(
 
 def dearest(database: sqlite3.Connection, limit: Limit, now: int) -> tuple[int, int]:
     """Of a limit per call: the dearest call of today that is past a threshold, and how many went beyond the limit."""
-    today, _ = window_of("day", now, limit.zone)
+    today = bucket_of(msgspec.structs.replace(limit, window="day"), now)
     query = (
         "SELECT coalesce(max(spent), 0), count(DISTINCT CASE WHEN spent > ? THEN holder END) FROM limit_alert "
         "WHERE name = ? AND at >= ?"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from tollbook.ledger._errors import StoreError
 from tollbook.ledger._periods import window_of
 
 if TYPE_CHECKING:
@@ -144,12 +145,15 @@ def bounds(limit: Limit, start: int) -> tuple[int, int | None]:
         return start - start % _HOUR, None
     # No time zone changes its clock within a quarter of an hour of UTC's, so a quarter lies in one window.
     quarter = _HOUR // 4
-    return _window_at(limit.window, limit.zone, start // quarter)
+    return window_at(limit.window, limit.zone, start // quarter)
 
 
 @lru_cache(maxsize=1024)
-def _window_at(window: str, zone: str | None, quarter: int) -> tuple[int, int]:
-    return window_of(window, quarter * (_HOUR // 4), zone)
+def window_at(window: str, zone: str | None, quarter: int) -> tuple[int, int]:
+    try:
+        return window_of(window, quarter * (_HOUR // 4), zone)
+    except ValueError as error:  # it is known where the limit was set
+        raise StoreError(f"its budgets can't be counted here: {error}: install tzdata, or remove the budget") from error
 
 
 def amount_of(limit: Limit, record: Record) -> int | None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from tollbook.spans import Record
 
+_LONGEST_CALL = 3 * 3_600_000_000_000
+"""Nanoseconds that a call may take, at most, where nobody can tell whether its process still lives."""
+
 # -- definitions -------------------------------------------------------------------------------------------------------
 
 
@@ -74,11 +77,15 @@ def withdraw(database: sqlite3.Connection, name: str) -> bool:
 
 
 def _forget_unused(database: sqlite3.Connection) -> None:
-    """Forget the counters that no limit uses: nothing feeds them, so they would say too little when they are again."""
+    """Forget the counters that no limit uses: nothing feeds them, so they would say too little when they are again.
+
+    Also what programs reserved in them that did not know yet that there is no such limit any more.
+    """
     used = {limit.counter for limit in limits_of(database)}
-    unused = [each for each in database.execute("SELECT counter FROM limit_watched").fetchall() if each[0] not in used]
     for table in ("limit_state", "limit_watched", "reservation"):
-        database.executemany(f"DELETE FROM {table} WHERE counter = ?", unused)  # noqa: S608 - names of ours
+        found = database.execute(f"SELECT DISTINCT counter FROM {table}").fetchall()  # noqa: S608 - names of ours
+        unused = [each for each in found if each[0] not in used]
+        database.executemany(f"DELETE FROM {table} WHERE counter = ?", unused)  # noqa: S608 - as above
 
 
 def reset(database: sqlite3.Connection, name: str, holder: str | None, now: int) -> bool:
@@ -130,9 +137,9 @@ def _begin(database: sqlite3.Connection, limit: Limit, now: int) -> None:
 def apply(database: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Count `records`, which are new in the ledger, and take back what their calls had reserved."""
     limits = limits_of(database)
-    if not limits:
-        return
-    _count(database, limits, (record for record in records if _counts(record)))
+    if limits:
+        _count(database, limits, (record for record in records if _counts(record)))
+    # Also of limits that are withdrawn by now: a program reserves in them until it knows.
     if database.execute("SELECT 1 FROM reservation LIMIT 1").fetchone():
         by_counter = {limit.counter: limit for limit in limits}
         for record in records:
@@ -185,14 +192,16 @@ def _count(database: sqlite3.Connection, limits: Sequence[Limit], records: Itera
         _crossed.note(database, limit, span, 0, amount)
 
 
-def used(database: sqlite3.Connection, limit: Limit, holder: str, bucket: int) -> tuple[int, int]:
-    """What is spent and what is reserved in the window of `bucket`, or that ends with it if it rolls."""
-    first = bucket - limit.rolling
+def used(
+    database: sqlite3.Connection, limit: Limit, holder: str, bucket: int, until: int | None = None
+) -> tuple[int, int]:
+    """What is spent and what is reserved in the window of `bucket`; if it rolls, that which ends with it, or later."""
+    first, last = bucket - limit.rolling, bucket if until is None else until
     query = (
         "SELECT coalesce(sum(spent), 0), coalesce(sum(reserved), 0) FROM limit_state "
         "WHERE counter = ? AND holder = ? AND bucket BETWEEN ? AND ?"
     )
-    spent, reserved = database.execute(query, (limit.counter, holder, first, bucket)).fetchone()
+    spent, reserved = database.execute(query, (limit.counter, holder, first, last)).fetchone()
     return spent, reserved
 
 
@@ -211,15 +220,17 @@ def reserve(database: sqlite3.Connection, span: bytes, wants: Sequence[Want], st
     """
     for limit, holder, amount in wants:
         bucket, end = bounds(limit, start)
+        # A call that waited, or whose clock is behind, must fit into the windows of those that began after it, too.
+        until = bucket + limit.rolling
+        if amount > limit.most:  # it may be too much to write down
+            return Refusal(limit, holder, *used(database, limit, holder, bucket, until), amount, end)
         held = database.execute(
             "INSERT OR IGNORE INTO reservation VALUES (?, ?, ?, ?, ?, ?, ?)",
             (span, limit.counter, holder, bucket, amount, start, owner),
         )
         if not held.rowcount:
             continue  # it was asked for before
-        full = amount > limit.most
-        if not full and limit.rolling:
-            full = sum(used(database, limit, holder, bucket)) + amount > limit.most
+        full = limit.rolling > 0 and sum(used(database, limit, holder, bucket, until)) + amount > limit.most
         if not full:
             found = database.execute(
                 "INSERT INTO limit_state VALUES (?, ?, ?, 0, ?, 0, 0) ON CONFLICT (counter, holder, bucket) "
@@ -228,7 +239,7 @@ def reserve(database: sqlite3.Connection, span: bytes, wants: Sequence[Want], st
             )
             full = found.rowcount == 0
         if full:
-            return Refusal(limit, holder, *used(database, limit, holder, bucket), amount, end)
+            return Refusal(limit, holder, *used(database, limit, holder, bucket, until), amount, end)
     return None
 
 
@@ -260,9 +271,17 @@ def _take_back(database: sqlite3.Connection, condition: str, value: object) -> l
     return found
 
 
-def ended_owners(database: sqlite3.Connection, ended: Callable[[str], bool] = _owners.has_ended) -> list[str]:
-    """The processes that hold reservations and live no more. Ask before draining, give back after it."""
-    return [name for (name,) in database.execute("SELECT DISTINCT owner FROM reservation") if ended(name)]
+def ended_owners(
+    database: sqlite3.Connection, ended: Callable[[str], bool] = _owners.has_ended, now: int | None = None
+) -> list[str]:
+    """The processes that hold reservations and live no more. Ask before draining, give back after it.
+
+    Of one of another container, or from before the machine began anew, that can't be told: it has ended if it has made
+    no call for longer than any takes. What such a call still costs is counted all the same when it ends.
+    """
+    expired = (time.time_ns() if now is None else now) - _LONGEST_CALL
+    found = database.execute("SELECT owner, max(at) FROM reservation GROUP BY owner").fetchall()
+    return [name for name, last in found if ended(name) or (last < expired and not _owners.can_tell(name))]
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -43,6 +43,12 @@ def has_ended(name: str) -> bool:
     return False
 
 
+def can_tell(name: str) -> bool:
+    """Whether it can be told from here if the process that `owner` named so has ended."""
+    space, _, rest = name.partition("|")
+    return space == _space() and not rest.endswith("|")  # without its start, the number may be another process's by now
+
+
 def _space() -> str:
     """Where process ids mean the same: in containers that share a ledger they do not."""
     try:
