@@ -38,26 +38,28 @@ def pseudonym(name: str) -> str:
     return found
 
 
-def user_pseudonym(id: str, *, secret: str | Path | None = None) -> str:  # noqa: A002 - the word for it
+def user_pseudonym(id: object, *, secret: str | Path | None = None) -> str:  # noqa: A002 - the word for it
     """The pseudonym under which `attribute(user=id)` books, to look a user up in reports: `u_` and 20 hex digits.
 
     It is made whether or not `hash_users` is on.
 
     Args:
-        id: The user's id, just as the program gives it.
+        id: The user's id, just as the program gives it: text, or a number.
         secret: The file with an earlier secret, for calls that were booked under it; None: that of the ledger in use,
             which is made if there is none.
 
     Raises:
         OSError: The file can't be read, or is no secret.
     """
-    if secret is None or _PSEUDONYM.fullmatch(id):
-        return pseudonym(id)
-    return _hashed(id, _read(Path(secret)))
+    name = id if isinstance(id, str) else str(id)
+    if secret is None or _PSEUDONYM.fullmatch(name):
+        return pseudonym(name)
+    return _hashed(name, _read(Path(secret)))
 
 
 def _hashed(name: str, secret: bytes) -> str:
-    return "u_" + blake2b(name.encode("utf-8", "surrogatepass"), key=secret, digest_size=10).hexdigest()
+    # Half a character as the escape that `attribute` makes of it.
+    return "u_" + blake2b(name.encode(errors="backslashreplace"), key=secret, digest_size=10).hexdigest()
 
 
 def digest(data: bytes) -> str:
@@ -82,7 +84,11 @@ def _secret() -> bytes:
     global _salt
     if _salt is None:
         given = os.environ.get(VARIABLE)
-        _salt = blake2b(given.encode(), digest_size=_BYTES).digest() if given else _from_file(salt_path())
+        _salt = (
+            blake2b(given.encode(errors="surrogateescape"), digest_size=_BYTES).digest()
+            if given
+            else _from_file(salt_path())
+        )
     return _salt
 
 
@@ -101,24 +107,34 @@ def _from_file(path: Path) -> bytes:
 
 
 def _made(path: Path) -> bytes:
-    """The secret in `path`, which is made if it is not there; of two programs that make it, both get the first one."""
+    """The secret in `path`, which is made if it is not there; of all that make it at once, each gets the first one."""
     try:
         return _read(path)
     except FileNotFoundError:
         make_private(path.parent)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Whole before it has its name. The draft is nobody else's: not another thread's, nor, in another container,
+        # that of a process with the same number.
+        draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(fd, os.urandom(_BYTES))
+            try:
+                os.write(fd, os.urandom(_BYTES))
+            finally:
+                os.close(fd)
+            _name(draft, path)
         finally:
-            os.close(fd)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         return _read(path)
+
+
+def _name(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:  # some file systems have no links
+        if not path.exists():
+            draft.replace(path)
 
 
 def _read(path: Path) -> bytes:

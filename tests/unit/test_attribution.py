@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -234,6 +236,48 @@ def test_a_secret_that_cannot_be_kept_is_said_and_stops_nothing(
     _salt.forget()
     assert _salt.pseudonym("ada").startswith("u_")
     assert "TOLLBOOK_SALT" in caplog.text
+
+
+def test_threads_that_book_the_first_users_at_once_agree_on_the_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for round_ in range(20):
+        monkeypatch.setattr(_salt, "place", tmp_path / str(round_) / "ledger.db")
+        _salt.forget()
+        start = threading.Barrier(8)
+
+        def first(start: threading.Barrier) -> str:
+            start.wait()
+            return _salt.pseudonym("ada")
+
+        with ThreadPoolExecutor(8) as pool:
+            names = {future.result() for future in [pool.submit(first, start) for _ in range(8)]}
+        assert names == {tollbook.user_pseudonym("ada", secret=_salt.salt_path())}
+        assert [file.name for file in (tmp_path / str(round_)).iterdir()] == ["ledger.db.salt"]
+
+
+def test_a_secret_is_kept_where_files_have_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    name = _salt.pseudonym("ada")
+    _salt.forget()
+    assert _salt.pseudonym("ada") == name
+    assert tollbook.user_pseudonym("ada", secret=_salt.salt_path()) == name
+
+
+def test_a_shared_secret_may_be_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLBOOK_SALT", "\udcff")
+    _salt.forget()
+    with tollbook.attribute(user="ada"):
+        assert call() == {"user": tollbook.user_pseudonym("ada")}
+
+
+@pytest.mark.parametrize("id_", [42, "a\ud800", "zoë"])
+def test_a_user_is_looked_up_as_the_program_gives_it(id_: Any) -> None:
+    with tollbook.attribute(user=id_):
+        assert call() == {"user": tollbook.user_pseudonym(id_)}
 
 
 def test_users_are_kept_as_they_are_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,3 +63,10 @@ def test_earlier_secrets_are_named(tmp_path: Path) -> None:
     result = run("whois", "ada", "--secret", str(tmp_path / "short"))
     assert result.exit_code == 1
     assert "can't be read" in result.output
+
+
+def test_a_secret_that_cannot_be_read_is_an_error_and_no_made_up_pseudonym(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db.salt").write_bytes(b"no")
+    result = run("whois", "ada", "--store", str(tmp_path / "ledger.db"))
+    assert result.exit_code == 1
+    assert "can't be read" in result.output

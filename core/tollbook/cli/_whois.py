@@ -34,11 +34,14 @@ def whois(ids: tuple[str, ...], secret: str | None, store: str | None) -> None:
 
     _salt.place = store
     _salt.forget()
-    path = _salt.salt_path()
-    if secret is None and not os.environ.get(_salt.VARIABLE) and not path.exists():
-        raise click.ClickException(f"no user is booked by pseudonym there: {path} does not exist")
+    file = None if secret is None else Path(secret)
+    if file is None and not os.environ.get(_salt.VARIABLE):
+        file = _salt.salt_path()
+        if not file.exists():
+            raise click.ClickException(f"no user is booked by pseudonym there: {file} does not exist")
     try:
-        found = [_salt.user_pseudonym(each, secret=None if secret is None else Path(secret)) for each in ids]
+        # By the file itself: where it can't be read, a program would make do with a secret of its own.
+        found = [_salt.user_pseudonym(each, secret=file) for each in ids]
     except OSError as error:
         raise click.ClickException(f"the secret can't be read: {error}") from error
     for pseudonym in found:

@@ -6,6 +6,7 @@ Each dimension is a member `tollbook.NAME`; members of others are left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from unicodedata import category
 from urllib.parse import quote, unquote
 
 # The limits are those of `attribute`. They are looked up when they are used, since what comes from the process that
@@ -53,7 +54,15 @@ def parse_baggage(header: str, only: Iterable[str] | None = None) -> dict[str, s
             continue
         name = unquote(key[len(PREFIX) :].rstrip())
         value = unquote(rest.partition(";")[0].strip())
-        named = 0 < len(name) <= LONGEST_NAME and name.isprintable()
-        if named and value.strip() and value.isprintable() and (wanted is None or name in wanted):
+        named = 0 < len(name) <= LONGEST_NAME and _is_text(name)
+        if named and value.strip() and _is_text(value) and (wanted is None or name in wanted):
             found[name] = value[:LONGEST_VALUE]
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Whether there are no control characters and no halves of characters in it.
+
+    Not whether it is printable: spaces that are not ASCII's are not, nor are joiners, which whole languages need.
+    """
+    return text.isprintable() or all(c.isprintable() or category(c) not in ("Cc", "Cs") for c in text)
