@@ -84,6 +84,19 @@ def test_an_agents_span_tells_its_run_and_the_root_its_session():
         assert "session.agent_runs" not in below.attributes
 
 
+@pytest.mark.usefixtures("running")
+def test_what_continues_anothers_trace_is_a_root_that_tells_its_session():
+    headers = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+    with tollbook.extract(headers), tollbook.attribute(session="s"), tollbook.span("agent", kind="agent"):
+        pay(1_000)
+    trace = tollbook.get_trace("ab" * 16)
+    assert trace is not None
+    agent, paid = trace.data.spans
+    assert agent.parent_id == "cd" * 8
+    assert agent.get_attribute("session.total_tokens") == 1_000
+    assert paid.get_attribute("session.total_tokens") is None
+
+
 def test_a_trace_without_its_ledger_knows_no_session():
     assert Trace([call(attribution={"session": "s"})]).data.spans[0].get_attribute("session.llm_calls") is None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from tollbook._money import to_usd
@@ -47,16 +47,21 @@ class Cards:
 class Around:
     """What the spans of one trace ask the ledger, each thing once and only if it is wanted."""
 
-    __slots__ = ("_card", "_ledger", "_sessions")
+    __slots__ = ("_card", "_ledger", "_sessions", "_spans")
 
-    def __init__(self, ledger: Ledger | None) -> None:
+    def __init__(self, ledger: Ledger | None, spans: Collection[str] = ()) -> None:
+        """Say where they are: in `ledger`, in a trace of `spans`."""
         self._ledger = ledger
+        self._spans = spans
         self._card = Cards(ledger)
         self._sessions: dict[str, Session | None] = {}
 
     def session(self, record: Record) -> Session | None:
-        """The session that the root span `record` is booked to; None for other spans, and where there is no ledger."""
-        booked = None if record.parent_id is not None else (record.attribution or {}).get("session")
+        """The session that the root span `record` is booked to; None for other spans, and where there is no ledger.
+
+        What continues a trace of somebody else's is a root here: its parent is in no ledger.
+        """
+        booked = None if record.parent_id in self._spans else (record.attribution or {}).get("session")
         if booked is None or self._ledger is None:
             return None
         if booked not in self._sessions:

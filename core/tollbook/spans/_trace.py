@@ -186,7 +186,8 @@ class Trace:
         """Put `records` together; `ledger` is asked for what lies outside of the trace."""
         ordered = sorted(records, key=lambda r: (r.start, r.span_id))
         counting = billed(ordered)
-        self.data = TraceData(_named(ordered, _inside(ordered, counting), _levels.Around(ledger)))
+        around = _levels.Around(ledger, {record.span_id for record in ordered})
+        self.data = TraceData(_named(ordered, _inside(ordered, counting), around))
         self.info = TraceInfo(ordered[0].trace_id, counting)
 
     def _repr_html_(self) -> str:
