@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from typing import Any
@@ -49,13 +50,16 @@ class Kind:
             trust: Whether the headers of the request are those of a service of one's own.
 
         Raises:
-            ValueError: A name that is no dimension's, or one that is neither a header's name nor a function.
+            ValueError: A name that is no dimension's, or one that is neither a header's name nor a function, or an
+                async one.
         """
         self.asked: dict[str, Asked] = {}
         self.plain: Asked | None = None
         for name, wanted in dimensions.items():
             if wanted is None:
                 continue
+            if inspect.iscoroutinefunction(wanted):
+                raise ValueError(f"{name} is asked for in the midst of a call, so its function can't be async")
             if name == "feature" and wanted == "route":
                 self.asked[name], self.plain = route, plain
             elif isinstance(wanted, str):
@@ -107,17 +111,20 @@ class Request(Remote):
             return {**self._found, "feature": str(self._kind.plain(self._source))}
         return self._found or None
 
-    @_guard.guarded  # the program's functions are asked in the midst of a call, which they must not stop
     def _ask(self) -> None:
         for name, asked in list(self._asked.items()):
-            try:
-                value = asked(self._source)
-            except (LookupError, AttributeError):  # nobody is logged in, or not yet
-                continue
-            if _attribution.text_of(value):
-                # A new dictionary each time: calls hold the one that they were made with.
-                self._found = _attribution.clean({name: value}, self._found)
-                self._asked.pop(name, None)
+            self._ask_for(name, asked)
+
+    @_guard.guarded  # the program's functions are asked in the midst of a call, which they must not stop
+    def _ask_for(self, name: str, asked: Asked) -> None:
+        try:
+            value = asked(self._source)
+        except (LookupError, AttributeError):  # nobody is logged in, or not yet
+            return
+        if _attribution.text_of(value):
+            # A new dictionary each time: calls hold the one that they were made with.
+            self._found = _attribution.clean({name: value}, self._found)
+            self._asked.pop(name, None)
 
     def settle(self) -> None:
         """Ask now for what is not known yet: the framework is about to forget it."""

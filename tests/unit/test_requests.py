@@ -167,7 +167,7 @@ def test_a_function_that_fails_stops_no_call_and_is_told_of(kind: str) -> None:
         raise TypeError
 
     before = sum(_guard.failures.values())
-    assert ask(booked, kind, user=fails) == [{"feature": "GET /"}] * 2
+    assert ask(booked, kind, user=fails, org=lambda _: "acme") == [{"feature": "GET /", "org": "acme"}] * 2
     assert sum(_guard.failures.values()) > before
 
 
@@ -177,6 +177,12 @@ def test_what_is_neither_a_header_nor_a_function_is_refused(kind: str) -> None:
         ask(booked, kind, user=7)
     with pytest.raises(ValueError, match="tag"):
         ask(booked, kind, **{"t" * 65: "x"})
+
+    async def later(of: Any) -> str:
+        return "ada"
+
+    with pytest.raises(ValueError, match="can't be async"):
+        ask(booked, kind, user=later)
 
 
 @both
