@@ -29,7 +29,7 @@ def fallback(method: object, path: object) -> str:
 class Kind:
     """How one kind of middleware reads requests, and what the program wants to know of them."""
 
-    __slots__ = ("asked", "plain", "trust")
+    __slots__ = ("asked", "functions", "plain", "trust")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Kind:
         """
         self.asked: dict[str, Asked] = {}
         self.plain: Asked | None = None
+        self.functions = any(map(callable, dimensions.values()))
+        """Whether functions of the program are asked."""
         for name, wanted in dimensions.items():
             if wanted is None:
                 continue

@@ -16,6 +16,9 @@ from tollbook_integrations._request import Asked, Kind, Request, fallback, recei
 SETTING = "TOLLBOOK"
 """The name of the setting."""
 
+_NAME = "_tollbook"
+"""The attribute of Django's request that is our own."""
+
 
 class TollbookMiddleware:
     """A middleware of Django, for WSGI and ASGI, which books what a view calls, to the end of a streamed answer.
@@ -24,7 +27,7 @@ class TollbookMiddleware:
     header or to a function of the request; `trust_baggage` as for ASGI. `feature` is `route` by default, which is
     `request.resolver_match.route`, or the method and the first segment of the path where there is none. The functions
     are asked when a call is made, until they know something, so what inner middleware finds out (`request.user`) is
-    there.
+    there; of an async view, before it is called, in a thread where Django's database may be used.
     """
 
     sync_capable = True
@@ -44,14 +47,21 @@ class TollbookMiddleware:
         self.get_response = get_response
         self._kind = Kind(said, header=_header, route=_route, plain=_plain, trust=trust)
         self._awaits = bool(sync.iscoroutinefunction(get_response))
+        self._is_async: Callable[[Any], bool] = sync.iscoroutinefunction
+        self.process_view: Any = self._before_view
+        """Django's hook, as it wants it here."""
         if self._awaits:
             sync.markcoroutinefunction(self)
+            self._in_thread: Any = sync.sync_to_async(Request.settle)
+            self.process_view = self._before_view_later
 
     def __call__(self, request: Any) -> Any:
         """Answer a request."""
         found = received(self._kind, request, list(request.headers.items()))
         if found is None:
             return self.get_response(request)
+        if self._kind.functions:
+            setattr(request, _NAME, found)
         if self._awaits:
             return self._later(request, found)
         tokens = found.enter()
@@ -60,6 +70,21 @@ class TollbookMiddleware:
         finally:
             Request.leave(tokens)
         return _streamed(response, found)
+
+    def _before_view(self, request: Any, view: Any, *_: Any) -> None:
+        """Ask before an async view begins: within it, Django's database (`request.user`) is not to be had."""
+        if (found := self._unasked(request, view)) is not None:
+            found.settle()
+
+    async def _before_view_later(self, request: Any, view: Any, *_: Any) -> None:
+        if (found := self._unasked(request, view)) is not None:
+            await self._in_thread(found)
+
+    def _unasked(self, request: Any, view: Any) -> Request | None:
+        # Taken off again: each holds the other, and a request should go when it is over.
+        held: dict[str, Any] = request.__dict__
+        found: Request | None = held.pop(_NAME, None)
+        return found if self._is_async(view) else None
 
     async def _later(self, request: Any, found: Request) -> Any:
         tokens = found.enter()

@@ -98,20 +98,25 @@ def test_django_books_to_the_route_and_streams_to_their_end(provider: Any) -> No
     ]
 
 
-def test_django_awaits_and_streams_within_the_request_under_asgi() -> None:
+def test_django_awaits_and_streams_within_the_request_and_asks_where_a_database_may_be_asked() -> None:
     """In a process of its own, since Django can be configured once."""
     pytest.importorskip("django")
     program = """
 import asyncio, sys
 from django.conf import settings
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path
+from django.utils.asyncio import async_unsafe
 import tollbook
 from tests.web import ask_asgi, ask_wsgi, booked
 
+@async_unsafe("as of a database")
+def stored(request):
+    return request.tenant[0] + "-plan"
+
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=[
     "tollbook_integrations.django.TollbookMiddleware", "__main__.authenticated"
-], TOLLBOOK={"org": lambda request: request.tenant, "trust_baggage": True})
+], TOLLBOOK={"org": lambda request: request.tenant, "plan": stored, "trust_baggage": True})
 
 def authenticated(get_response):
     async def inside(request):
@@ -127,22 +132,29 @@ async def view(request, word):
         yield repr(booked())
     return StreamingHttpResponse(pieces())
 
-urlpatterns = [path("words/<str:word>/", view)]
+async def plain(request):
+    return HttpResponse(repr(booked()))
+
+urlpatterns = [path("words/<str:word>/", view), path("plain/", plain)]
 import django
 django.setup()
 from django.core.handlers.asgi import ASGIHandler
 headers = {"baggage": "tollbook.tier=gold"}
+from django.core.handlers.wsgi import WSGIHandler
 print(asyncio.run(ask_asgi(ASGIHandler(), "/words/x/", headers)).decode())
+print(asyncio.run(ask_asgi(ASGIHandler(), "/plain/", headers)).decode())
+print(ask_wsgi(WSGIHandler(), "/plain/", headers).decode())
 assert booked() is None
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=EXAMPLES.parent, env=dict(os.environ), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    one = "{'org': 'acme', 'feature': '/words/<str:word>/', 'tier': 'gold'}"
-    found = done.stdout.strip()
-    assert found[: len(found) // 2] == found[len(found) // 2 :]
-    assert ast.literal_eval(found[: len(found) // 2]) == ast.literal_eval(one)
+    wanted = {"org": "acme", "plan": "a-plan", "tier": "gold"}
+    streamed, *whole = done.stdout.splitlines()
+    assert streamed[: len(streamed) // 2] == streamed[len(streamed) // 2 :]
+    assert ast.literal_eval(streamed[: len(streamed) // 2]) == {**wanted, "feature": "/words/<str:word>/"}
+    assert [ast.literal_eval(found) for found in whole] == [{**wanted, "feature": "/plain/"}] * 2
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1/tenants/{tenant}"])
