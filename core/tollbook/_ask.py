@@ -171,12 +171,12 @@ def advise(
         until: As `since`; that moment is excluded.
         timezone: Of the days: an IANA name, `utc`, or `local` (the default).
         where: Only calls of which this holds, by dimension: `{"feature": "search"}`.
-        cheaper: Model to the one that you might use in its place (`{"gpt-4o": "gpt-4.1-mini"}`); for others, smaller
-            models of the same family are looked at.
+        cheaper: Model to the one that you might use in its place (`{"gpt-4o": "gpt-4.1-mini"}`): `provider/model`, or
+            the same provider's, or its maker's. For others, smaller models of the same family are looked at.
         progress: Called now and then with how far it is, and how far it has to go.
 
     Raises:
-        ValueError: No such moment, time zone or dimension.
+        ValueError: No such moment, time zone or dimension, or a model in `cheaper` that several providers sell.
         StoreError: The ledger can't be read.
     """
     from tollbook import _runtime

@@ -74,10 +74,20 @@ def test_a_user_names_the_other_model(store: Store):
     assert steps(found)[1] == "0.00072 USD"  # (1,000 x 0.40 + 200 x 1.60) / 1,000,000
 
 
-def test_a_dearer_model_and_an_unknown_one_are_no_advice(store: Store):
+@pytest.mark.parametrize("other", ["claude-haiku-4-5", "anthropic/claude-haiku-4-5"])
+def test_the_other_model_may_be_another_providers(store: Store, other: str):
+    put(store, paid("gpt-4o"))
+    found = only(advise(store, cheaper={"gpt-4o": other}), "cheaper_model")
+    assert found.about["cheaper"] == other
+    assert steps(found)[1] == "0.002 USD"  # (1,000 x 1.00 + 200 x 5.00) / 1,000,000
+
+
+def test_a_dearer_model_is_no_advice_and_of_an_unknown_one_it_is_said(store: Store):
     put(store, paid("gpt-4o-mini"))
     assert "cheaper_model" not in signals(advise(store, cheaper={"gpt-4o-mini": "gpt-4o"}))
-    assert "cheaper_model" not in signals(advise(store, cheaper={"gpt-4o-mini": "no-such-model"}))
+    found = only(advise(store, cheaper={"gpt-4o-mini": "no-such-model"}), "cheaper_model")
+    assert "it has no price" in found.text
+    assert (found.basis, found.calls, found.cost, found.saving) == ("known", 1, None, None)
 
 
 def test_calls_that_the_other_model_has_no_price_for_are_left_out_on_both_sides(store: Store):
@@ -279,3 +289,12 @@ def test_the_command_in_every_form(store: Store):
     assert "gpt-4.1-mini" in said(*path, "--cheaper", "gpt-4o=gpt-4.1-mini")
     assert said(*path, "--where", "feature=x").startswith("Nothing to advise")
     assert run(*path, "--cheaper", "gpt-4o").exit_code == 2
+    assert run(*path, "--cheaper", "gpt-4o=").exit_code == 2
+    assert run(*path, "--cheaper", "gpt-4o=gpt-4.1", "--cheaper", "gpt-4o=gpt-4.1-mini").exit_code == 2
+
+
+def test_the_command_chooses_calls_as_reports_do(store: Store):
+    put(store, *(paid("gpt-4o", n, attribution={"feature": feature}) for n, feature in enumerate("abc")))
+    path = ["advise", "--store", str(store.path), "--json"]
+    (found,) = json.loads(said(*path, "--where", "feature=a", "--where", "feature=b"))
+    assert found["calls"] == 2

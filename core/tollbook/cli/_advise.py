@@ -25,7 +25,8 @@ _WHEN = "2026-11-01, 2026-11-01T14:30, 90m, 24h, 7d, 4w, today, yesterday, week 
     "--cheaper",
     multiple=True,
     metavar="MODEL=OTHER",
-    help="A model, and the one that you might use in its place. For others, smaller ones of the same family.",
+    help="A model, and the one that you might use in its place, which may be PROVIDER/MODEL. For others, smaller ones "
+    "of the same family.",
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The first N pieces of advice.")
 @click.option("--json", "form", flag_value="json", help="JSON: exact, money as decimal text, null where unknown.")
@@ -53,11 +54,12 @@ def advise(
       tollbook advise --where feature=search --top 3
       tollbook advise --cheaper gpt-4o=gpt-4.1-mini --md
     """  # noqa: D301 - click wants the character
+    from tollbook.cli._report import conditions
     from tollbook.cli._text import say, screen
     from tollbook.reports import advise as run
 
-    chosen = _pairs("--where", where)
-    replaced = _pairs("--cheaper", cheaper)
+    chosen = conditions(where)
+    replaced = _replaced(cheaper)
     opened = open_ledger(store)
     with Bar("Reading") as bar:
         found = run(
@@ -66,7 +68,7 @@ def advise(
             until=until,
             timezone=timezone,
             where=chosen,
-            cheaper={model: other for model, other in replaced.items() if other},
+            cheaper=replaced,
             progress=bar.show,
         )[:top]
     if form == "json":
@@ -79,13 +81,14 @@ def advise(
         say(as_text(found, screen()))
 
 
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+def _replaced(given: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
     for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise ValueError(f"{option} {each!r} is not written NAME=VALUE")
-        found[name.strip()] = value.strip() or None
+        model, _, other = map(str.strip, each.partition("="))
+        if not model or not other:
+            raise ValueError(f"--cheaper {each!r} is not written MODEL=OTHER")
+        if found.setdefault(model, other) != other:
+            raise ValueError(f"--cheaper names two models in the place of {model}: {found[model]} and {other}")
     return found
 
 

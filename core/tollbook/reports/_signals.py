@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tollbook._prices import resolve
 from tollbook.pricing import Card, Quotes, list_price, rates_of, smaller_models
+from tollbook.pricing._catalog import DAY
 from tollbook.reports._advice import Advice, Step, said, usd
 from tollbook.spans._prefix import NAME as PREFIX
 
@@ -55,7 +57,10 @@ class CheaperModel:
         self._quotes = Quotes()
         self._calls: dict[Model, int] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
+        self._sellers: dict[tuple[str, str, int], tuple[str, str]] = {}
         self._found: dict[tuple[Model, str], _Other] = {}
+        self._without: dict[tuple[Model, str], int] = {}
+        """Calls of a model that have no price on the one that the user named."""
 
     def see(self, record: Record) -> None:
         """Take in one call."""
@@ -65,27 +70,54 @@ class CheaperModel:
         used = None if cost is None or not cost.cards or not cost.cards[0] else self._card(cost.cards[0])
         if used is None or own is None or usage is None or usage.parts:
             return
-        for name in self._candidates(model, record, used):
-            quoted = self._quotes(record.provider or "", name, record.start, record.context)
+        named = self._named(model, record, used)
+        for name in self._smaller(used) if named is None else [named]:
+            quoted = self._quoted(name, record)
             other = None if quoted is None else list_price(usage, quoted)
             if other is not None:
                 found = self._found.setdefault((model, name), _Other())
                 found.calls += 1
                 found.own += own
                 found.other += other
+            elif named is not None:
+                self._without[model, name] = self._without.get((model, name), 0) + 1
 
-    def _candidates(self, model: Model, record: Record, used: Card) -> list[str]:
-        named = self._chosen.get(model[1] or "") or self._chosen.get(record.request_model or "")
-        named = named or self._chosen.get(used.model)
-        if named:
-            return [named]
+    def _named(self, model: Model, record: Record, used: Card) -> str | None:
+        chosen = self._chosen
+        return chosen.get(model[1] or "") or chosen.get(record.request_model or "") or chosen.get(used.model)
+
+    def _smaller(self, used: Card) -> list[str]:
         key = (used.provider, used.model)
         if key not in self._names:
             self._names[key] = smaller_models(*key)
         return self._names[key]
 
+    def _quoted(self, name: str, record: Record) -> Card | None:
+        """The card of the other model: the same provider's if it sells it, else of whom its name says."""
+        provider, at, context = record.provider or "", record.start, record.context
+        if name not in self._chosen.values():
+            return self._quotes(provider, name, at, context)
+        key = (provider, name, at // DAY)
+        if key not in self._sellers:
+            if self._quotes(provider, name, at, context) is None:
+                seller, model = resolve(name, None, at, context)
+                self._sellers[key] = seller or "", model
+            else:
+                self._sellers[key] = provider, name
+        return self._quotes(*self._sellers[key], at, context)
+
     def advice(self) -> Iterator[Advice]:
-        """One for each model and cheaper one."""
+        """One for each model and cheaper one, and for each that the user named and that has no price."""
+        for (model, name), calls in self._without.items():
+            if (model, name) not in self._found:
+                yield Advice(
+                    signal="cheaper_model",
+                    about=about(model, cheaper=name),
+                    text=f"what {calls:,} calls of {model[1]} would have cost on {name} is not known: it has no price",
+                    arithmetic=(Step(f"calls of {model[1]} that {name} has no price for", f"{calls:,}"),),
+                    basis="known",
+                    calls=calls,
+                )
         for (model, name), found in self._found.items():
             less = found.own - found.other
             if less <= 0:
