@@ -79,6 +79,15 @@ def test_days_before_a_change_of_the_clocks_stay_whole() -> None:
     assert before(*week, "week", zone(berlin)) == expected
 
 
+def test_a_day_without_a_midnight_is_a_whole_day() -> None:
+    """On 24 April 2026 clocks in Cairo are set from 0 to 1 o'clock: the day has 23 hours, the one before it 24."""
+    cairo = "Africa/Cairo"
+    day = at(2026, 4, 24, 1, tz=cairo), at(2026, 4, 25, tz=cairo)
+    expected = at(2026, 4, 23, tz=cairo), at(2026, 4, 24, 1, tz=cairo)
+    assert before(*day, "previous", zone(cairo)) == expected
+    assert before(*day, "day", zone(cairo)) == expected
+
+
 def test_a_period_without_an_end_is_compared_up_to_the_same_moment() -> None:
     now = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
     assert before(at(2026, 11, 1), None, "month", UTC, now) == (at(2026, 10, 1), at(2026, 10, 22, 14, 30))
@@ -243,3 +252,21 @@ def test_shares_and_calls_that_were_given_up(store: Store) -> None:
     whole = report(store).total
     assert (whole.cached_share, whole.estimated_share, whole.unpriced_share) == (1 / 6, 0.25, 0.25)
     assert (whole.abandoned_calls, whole.failed_calls) == (2, 1)
+
+
+def test_a_session_in_several_rows_of_which_others_are_made_is_one_session_there(store: Store) -> None:
+    """It spends 1 on b and 2 on c, which are shown as one row of others: one session that costs 3 there."""
+    session = {"session": "s"}
+    put(
+        store,
+        *(paid(at(2026, 11, 5), usd, model, attribution=session) for model, usd in (("a", 9), ("b", 1), ("c", 2))),
+    )
+    for per in ("session", "call"):
+        found = report(store, by=["model"], stats=per, top=1)  # type: ignore[arg-type]
+        most, others = (row.stats for row in found.rows)
+        assert most is not None
+        assert others is not None
+        assert (most.units, most.sum) == (1, 9 * USD)
+        assert (others.units, others.sum, others.max) == (
+            (1, 3 * USD, 3 * USD) if per == "session" else (2, 3 * USD, 2 * USD)
+        )

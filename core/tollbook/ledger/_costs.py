@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +48,8 @@ class Costs(msgspec.Struct):
 
     rows: dict[Key, list[int | None]]
     """What lies in each combination of values: of a trace that lies in several, the part that is in each."""
+    others: list[int | None]
+    """What lies in all combinations together that were not asked for apart."""
     total: list[int | None]
     """Over all of them."""
 
@@ -60,6 +62,7 @@ def costs(
     until: int | None = None,
     where: Where | None = None,
     zone: str | None = None,
+    apart: Collection[Key] | None = None,
     progress: Progress | None = None,
 ) -> Costs:
     """What each call, trace, run of an agent or session cost. Calls that belong to no run, or session, are in none.
@@ -72,6 +75,7 @@ def costs(
         until: Unix nanoseconds that the start must lie before.
         where: As in `Store.summary`.
         zone: As in `Store.summary`.
+        apart: The combinations of values that are asked for; None: all.
         progress: Told now and then how many calls were read, and of how many.
 
     Raises:
@@ -81,8 +85,8 @@ def costs(
     number = sum(row.calls for row in store.summary(since=since, until=until, where=where)) if progress else 0
     with store.reading() as database:
         if database is None:
-            return Costs({}, [])
-        return _Reading(database, per, by, where).read(since, until, zone, progress, number)
+            return Costs({}, [], [])
+        return _Reading(database, per, by, where).read(since, until, zone, apart, progress, number)
 
 
 class _Reading:
@@ -103,7 +107,13 @@ class _Reading:
         """Whether nothing else is asked of spans, so that SQL can take the cost out of each."""
 
     def read(
-        self, since: int | None, until: int | None, zone: str | None, progress: Progress | None, number: int
+        self,
+        since: int | None,
+        until: int | None,
+        zone: str | None,
+        apart: Collection[Key] | None,
+        progress: Progress | None,
+        number: int,
     ) -> Costs:
         first, last = self._edges(since, until)
         if self._time is not None:
@@ -117,7 +127,7 @@ class _Reading:
         )
         rows = _counted(self._database.execute(query, (first, last, *parameters)), progress, number)
         calls = self._short(rows) if self._is_short else self._whole(rows)
-        return _each(calls) if self._unit is None else _together(calls)
+        return _each(calls, apart) if self._unit is None else _together(calls, apart)
 
     def _short(self, rows: Iterator[Sequence[Any]]) -> Iterator[_Call]:
         """The calls, of which no record is read."""
@@ -173,7 +183,7 @@ def _counted(rows: Iterator[Sequence[Any]], progress: Progress | None, number: i
     progress(number, number)
 
 
-def _each(calls: Iterator[_Call]) -> Costs:
+def _each(calls: Iterator[_Call], apart: Collection[Key] | None) -> Costs:
     """The costs of calls, each by itself."""
     rows: dict[Key, list[int | None]] = {}
     for key, _, amount in calls:
@@ -181,17 +191,25 @@ def _each(calls: Iterator[_Call]) -> Costs:
         if found is None:
             found = rows[key] = []
         found.append(amount)
-    return Costs(rows, list(chain.from_iterable(rows.values())))
+    whole = list(chain.from_iterable(rows.values()))
+    if apart is None:
+        return Costs(rows, [], whole)
+    others = list(chain.from_iterable(amounts for key, amounts in rows.items() if key not in apart))
+    return Costs({key: amounts for key, amounts in rows.items() if key in apart}, others, whole)
 
 
-def _together(calls: Iterator[_Call]) -> Costs:
+def _together(calls: Iterator[_Call], apart: Collection[Key] | None) -> Costs:
     """The costs of traces, runs or sessions; calls that are part of none are left out."""
     rows: dict[Key, dict[Any, int | None]] = {}
+    others: dict[Any, int | None] = {}
     whole: dict[Any, int | None] = {}
     for key, unit, amount in calls:
         if unit is None:
             continue
-        for found in (rows.setdefault(key, {}), whole):
+        row = rows.setdefault(key, {}) if apart is None or key in apart else others
+        for found in (row, whole):
             known = found.get(unit)
             found[unit] = amount if known is None else known if amount is None else known + amount
-    return Costs({key: list(found.values()) for key, found in rows.items()}, list(whole.values()))
+    return Costs(
+        {key: list(found.values()) for key, found in rows.items()}, list(others.values()), list(whole.values())
+    )

@@ -109,7 +109,7 @@ def before(
     if since is None:
         raise ValueError("a comparison needs a start, such as since 7d or month")
     last = exact(now or datetime.now(UTC)) if until is None else until
-    start, end = wall(since, where), wall(last, where)
+    start, end = _dated(since, where), _dated(last, where)
     if how != "previous":
         return there(_earlier(start, how), where), there(_earlier(end, how), where)
     if _is_midnight(start) and _is_midnight(end):
@@ -134,6 +134,13 @@ def there(time: datetime, where: tzinfo | None) -> int:
 def exact(at: datetime) -> int:
     """The Unix nanoseconds of a time that knows its zone."""
     return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _dated(at: int, where: tzinfo | None) -> datetime:
+    """What the clock on the wall shows; midnight at the beginning of a day, also where clocks were set past it."""
+    time = wall(at, where)
+    midnight = time.replace(hour=0, minute=0, second=0)
+    return midnight if there(midnight, where) == at else time
 
 
 def _is_midnight(time: datetime) -> bool:

@@ -82,20 +82,10 @@ def add_stats(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Give each row of the report, and its total, the distribution of what one call, trace, run or session costs."""
-    found = costs(store, per, report.by, report.since, report.until, where, report.timezone, progress)
     shown = {row.key: row for row in report.rows if not row.others}
-    rest = next((row for row in report.rows if row.others), None)
-    others: list[list[int | None]] = []
-    for key, amounts in found.rows.items():
-        row = shown.get(key)
-        if row is not None:
-            row.stats = _of(per, amounts)
-        else:
-            others.append(amounts)
-    if rest is not None:
-        rest.stats = _of(per, [amount for amounts in others for amount in amounts])
+    found = costs(store, per, report.by, report.since, report.until, where, report.timezone, shown, progress)
     for row in report.rows:
-        row.stats = row.stats or distribution(per, ())
+        row.stats = _of(per, found.others if row.others else found.rows.get(row.key, ()))
     report.total.stats = _of(per, found.total)
 
 
