@@ -11,7 +11,7 @@ import pytest
 from tests.records import call
 
 from tollbook.ledger import Spool, Store
-from tollbook.pricing import cost_of
+from tollbook.pricing import Cost, cost_of
 from tollbook.reports import what_if
 from tollbook.spans import Record
 from tollbook.usage import Usage
@@ -107,6 +107,18 @@ def test_calls_of_which_nothing_is_known_are_counted_apart(store: Store) -> None
     put(store, call(start=DAY, usage=None, cost=None), used("gpt-4o", PLAIN))
     total = what_if(store, tier="batch").total
     assert (total.calls, total.unknown_calls, total.compared_calls) == (2, 1, 1)
+
+
+def test_a_known_cost_of_unknown_usage_stays_where_nothing_changes(store: Store) -> None:
+    """A search that costs 5 a call is the same whatever another model costs; what a tier makes of it nobody knows."""
+    put(store, call(start=DAY, usage=None, cost=Cost(total=5 * 10**12, status="manual")), used("gpt-4o", PLAIN))
+    total = what_if(store, model={"gpt-4o": "gpt-4o-mini"}).total
+    assert (total.unknown_calls, total.compared_calls, total.changed_calls) == (0, 2, 1)
+    assert (
+        total.actual_usd == 5 + what_if(store, model={"gpt-4o": "gpt-4o"}, where={"model": "gpt-4o"}).total.actual_usd
+    )
+    for change in ({"tier": "batch"}, {"cache": False}, {"model": {"*": "gpt-4o"}}):
+        assert what_if(store, **change).total.unknown_calls == 1  # type: ignore[arg-type]
 
 
 def test_a_charge_stays_where_nothing_changes_and_is_the_list_price_where_something_does(store: Store) -> None:

@@ -52,7 +52,7 @@ class WhatIfRow(msgspec.Struct, kw_only=True):
     unpriceable_actual: int = 0
     """What these cost."""
     unknown_calls: int = 0
-    """Calls whose usage or cost was never known; they are in neither sum."""
+    """Calls whose cost was never known, or whose usage where the change applies; they are in neither sum."""
     reasons: dict[str, int] = {}
     """Why calls have no price after the change, and how many."""
 
@@ -248,17 +248,21 @@ class _Run:
             row = self.rows[provider, shown] = WhatIfRow(provider=provider, model=shown, reasons={})
         row.calls += 1
         usage, cost = rest.usage, rest.cost
-        if usage is None or cost is None or cost.total is None or not (usage.quantities or usage.parts):
+        if cost is None or cost.total is None:
             row.unknown_calls += 1
             return
         model = priced_model(provider, asked, answered)
         target = next((self._models[name] for name in (answered, asked, "*") if name in self._models), None)
-        used = usage if self._cache else _uncached(usage)
+        counted: Usage | None = usage if usage is not None and (usage.quantities or usage.parts) else None
+        used = counted if self._cache or counted is None else _uncached(counted)
         context = self._context(rest.context)
-        if target is None and used is usage and context == rest.context:
+        if target is None and used is counted and (self._cache or counted) and context == rest.context:
             row.compared_calls += 1
             row.actual += cost.total
             row.hypothetical += cost.total
+            return
+        if used is None:
+            row.unknown_calls += 1
             return
         seller = provider
         if target is not None:
