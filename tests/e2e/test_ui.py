@@ -68,6 +68,45 @@ def test_what_is_unknown_is_never_shown_as_nothing(store: Store) -> None:
     assert client(store).get(leads).text.count('<span class="bad">') == 2
 
 
+def test_the_mean_of_a_call_is_of_those_whose_cost_is_known(store: Store) -> None:
+    """Two of three calls cost 4 together; the third failed, and nobody knows of any cost: 2 a call, not 1.33."""
+    paid = [today(response_model="m", cost=Cost(total=usd * 10**12, input=0, output=0)) for usd in (1, 3)]
+    put(store.path, *paid, today(response_model="m", status="error", usage=None, cost=None))
+    row = client(store).get("/").text.split("<tfoot>")[1]
+    assert "$2.00" in row
+    assert "$1.33" not in row
+
+
+def test_days_are_compared_with_days_in_their_order(store: Store) -> None:
+    """Each of the last seven days cost twice what the same day of the seven before did; none of them is new."""
+    day = 86_400_000_000_000
+    midnight = time.time_ns() // day * day
+    put(
+        store.path,
+        *(
+            call(start=midnight - back * day - 1, cost=Cost(total=(2 if back < 6 else 1) * 10**12, input=0, output=0))
+            for back in range(13)
+        ),
+    )
+    text = client(store).get("/", params={"by": "day", "period": "7d", "zone": "utc"}).text
+    table = text.split('id="rows"')[1].split("<tfoot>")[0]
+    assert table.count("+100.0%") == 6
+    assert ">new<" not in table
+
+
+def test_names_of_our_own_in_an_address_are_no_mistake_of_ours(store: Store) -> None:
+    fill(store)
+    for query in ("path=x", "self=x", "add=model&value=x&path=y"):
+        assert client(store).get(f"/traces?{query}").status_code == 200
+
+
+def test_the_hours_of_centuries_are_drawn_from_the_first_call_on(store: Store) -> None:
+    fill(store)
+    answer = client(store).get("/", params={"since": "1700-01-01", "grain": "hour", "zone": "utc"})
+    assert answer.status_code == 200
+    assert answer.text.count("<template id=") <= 2
+
+
 def test_the_page_of_a_trace_shows_each_span_and_what_it_cost(store: Store) -> None:
     fill(store)
     page = client(store).get(f"/traces/{TRACE}")
@@ -229,6 +268,14 @@ def test_the_token_can_be_given_in_a_form(store: Store) -> None:
     assert browser.post("/login", data={"token": "wrong"}, headers=headers).status_code == 401
     assert browser.post("/login", data={"token": TOKEN}, headers={"origin": "http://evil.example"}).status_code == 403
     assert browser.post("/login", data={"token": TOKEN}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"token=" + b"x" * 70_000, b"token=\xff\xfe"])
+def test_a_form_that_is_none_is_refused_at_the_door(store: Store, body: bytes) -> None:
+    browser = client(store, knows=False)
+    answer = browser.post("/login", content=body, headers={"origin": ORIGIN})
+    assert answer.status_code == 400
+    assert "content-security-policy" in answer.headers
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1", "127.0.0.1:1", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
@@ -46,8 +47,31 @@ def test_a_period_is_compared_with_one_of_the_same_length_just_before(period: st
         assert (found.since, found.until, found.before) == (None, None, None)
         return
     assert found.since is not None
-    assert found.before is None or found.before[1] == found.since
+    if period != "today":
+        assert found.before is None or found.before[1] == found.since
     assert found.zone_name
+
+
+def _at(text: str, zone: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()) * 10**9
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    ("period", "first", "last"),
+    [
+        ("today", "2026-10-25T00:00", "2026-10-25T14:00"),
+        ("last-month", "2026-09-01", "2026-10-01"),
+        ("month", "2026-09-11T00:00", "2026-10-01"),
+    ],
+)
+def test_today_is_compared_with_the_same_hours_and_a_month_with_the_month_before(
+    period: str, first: str, last: str, zone: str
+) -> None:
+    """Today with the hours of yesterday up to this one, October with all of September, which has a day less."""
+    now = {"today": "2026-10-26T14:00", "last-month": "2026-11-22T14:00", "month": "2026-10-21T00:00"}[period]
+    found = span(View(period=period, zone=zone), _at(now, zone))
+    assert found.before == (_at(first, zone), _at(last, zone))
 
 
 def test_a_bar_leads_to_its_own_time() -> None:
@@ -96,8 +120,9 @@ def test_periods_have_names(name: str, few: str, many: str) -> None:
 
 
 def test_small_amounts_are_never_nothing() -> None:
-    assert [brief(Decimal(text)) for text in ("0.000000000001", "0", "1234.567", "-2.999")] == [
+    assert [brief(Decimal(text)) for text in ("0.000000000001", "3E-13", "0", "1234.567", "-2.999")] == [
         "$0.000000000001",
+        "$0.0000000000003",
         "$0.00",
         "$1,234.57",
         "-$3.00",

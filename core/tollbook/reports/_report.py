@@ -143,7 +143,7 @@ def report(
             rows,
             whole,
             _read(store, names, *earlier, where, zone_name),
-            _times(names, (first, last), earlier, zone_name),
+            matched(names, (first, last), earlier, zone_name),
         )
     _sort(rows, names)
     if top is not None and len(rows) > top:
@@ -211,7 +211,7 @@ def _compare(
         row.compared = True
 
 
-def _times(
+def matched(
     names: tuple[str, ...], now: tuple[int | None, int | None], then: tuple[int, int], zone_name: str | None
 ) -> tuple[int, dict[str | None, str]]:
     """Where the time is among the names (-1: nowhere), and which hour, day ... is that of which before."""

@@ -119,7 +119,7 @@ def brief(usd: Decimal | None) -> str:
     """Money at a glance: cents from a dollar on, and below three digits, which keeps it from looking like nothing."""
     if not usd:
         return show(usd)
-    places = 2 if abs(usd) >= 1 or usd == round(usd, 2) else min(2 - usd.adjusted(), 12)
+    places = 2 if abs(usd) >= 1 or usd == round(usd, 2) else max(min(2 - usd.adjusted(), 12), -usd.adjusted())
     return f"{'-' if usd < 0 else ''}${abs(usd):,.{places}f}"
 
 
@@ -201,8 +201,7 @@ def cached(row: ReportRow) -> str:
 
 def per_call(row: ReportRow) -> Decimal | None:
     """The mean cost of a call whose cost is known."""
-    known = row.calls - row.unknown_calls - row.unpriced_calls
-    return row.cost / known if row.cost is not None and known > 0 and not row.unpriced_calls else None
+    return row.cost / row.priced_calls if row.cost is not None and not row.unpriced_calls else None
 
 
 def shown(rows: Sequence[ReportRow]) -> list[ReportRow]:

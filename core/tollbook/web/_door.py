@@ -118,7 +118,10 @@ class Door:
         return hmac.compare_digest(given.encode(errors="replace"), self._token)
 
     async def _log_in(self, scope: Scope, receive: Receive) -> Response:
-        fields = dict(await form(receive))
+        try:
+            fields = dict(await form(receive))
+        except ValueError as error:
+            return bare(str(error), 400)
         return self._welcome(scope, "/") if self._is_token(fields.get("token", "")) else self._page("token", 401)
 
     def _welcome(self, scope: Scope, path: str) -> Response:

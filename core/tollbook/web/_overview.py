@@ -14,6 +14,7 @@ from tollbook.ledger._dimensions import TIMES
 from tollbook.ledger._periods import periods
 from tollbook.reports import Report, ReportRow, forecast, moment, report, unusual
 from tollbook.reports._period import zone
+from tollbook.reports._report import matched
 from tollbook.web._chart import SERIES, Chart, Sums, short, stacked, value_of
 from tollbook.web._desk import Desk, brief, compact, cost_of, named, period_of, shown
 from tollbook.web._view import Span, View
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _ROWS, _MOST = 20, 1000
 _UNUSUAL = 3
-_LONG_DAY = 26 * 3_600_000_000_000
+_HOUR = 3_600_000_000_000
+_LONG_DAY = 26 * _HOUR
 """Nanoseconds after which a day is over, also one on which clocks are set back."""
 _BARS = 800
 """Bars that a chart can have; beyond, a coarser one is drawn."""
@@ -66,7 +68,7 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
         report=main,
         total=main.total,
         before=None if before is None else before.total,
-        was={} if before is None else {row.key: row for row in before.rows},
+        was={} if before is None else _was(before, span, view),
         before_span=_words_of(span, view),
         notes=[*noted(main, view), *_unusual(desk, view, span)],
         month=None
@@ -78,6 +80,13 @@ def overview(desk: Desk, view: View, more: dict[str, str]) -> Response:
         limit=limit,
         most=_MOST,
     )
+
+
+def _was(before: Report, span: Span, view: View) -> dict[str | None, ReportRow]:
+    """The rows of the period before, by what they are called in this one: its first day is that one's first day."""
+    assert span.before is not None
+    _, same = matched((view.by,), (span.since, span.until), span.before, _zone(view))
+    return {same.get(row.key[0], row.key[0]): row for row in before.rows}
 
 
 def _row_view(view: View, row: ReportRow) -> View:
@@ -94,7 +103,7 @@ def _words_of(span: Span, view: View) -> str:
         return ""
     known = {"today": "same hours of yesterday", "month": "same length of time before", "last-month": "month before it"}
     same = f"{span.label.lower()} before".replace("last ", "")
-    return "same length of time before" if view.since or view.until else known.get(view.period, same)
+    return "time just before" if view.since or view.until else known.get(view.period, same)
 
 
 def _chart(desk: Desk, view: View, span: Span, main: Report, series: str) -> Chart | None:
@@ -140,13 +149,13 @@ def _zone(view: View) -> str | None:
 
 
 def _edges(whole: Report, span: Span, grain: str, view: View) -> tuple[int, int]:
-    """From when to when bars are drawn: the period, or what it has calls in if it has no beginning."""
+    """From when to when bars are drawn; from the first call on where the period has no beginning or too many hours."""
     now = time.time_ns()
     end = now if span.until is None else min(span.until, now)
-    if span.since is not None:
-        return span.since, max(end, span.since + 1)
-    first = whole.rows[0].key[0] or ""
-    start = moment(first + ("-01" if grain == "month" else ""), zone(_zone(view)))
+    start = span.since
+    if start is None or (grain == "hour" and end - start > _BARS * _HOUR):  # the hours of centuries take seconds
+        first = whole.rows[0].key[0] or ""
+        start = moment(first + ("-01" if grain == "month" else ""), zone(_zone(view)))
     return start, max(end, start + 1)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tollbook.ledger import Store
 
+_WEB = 80
+"""The port that browsers leave out of an address."""
 _LEAST = 16
 """Characters of a token that somebody chose."""
 
@@ -100,7 +102,9 @@ def serve(
     number = listening.getsockname()[1]
     name = f"[{host.strip('[]')}]" if ":" in host else host
     # A page elsewhere can't bring the cookie of a host name that is ours, so others may be used where others may come.
-    hosts = [f"{each}:{number}" for each in {name, "127.0.0.1", "localhost", "[::1]"}] if is_loopback(host) else None
+    names = {name, "127.0.0.1", "localhost", "[::1]"}
+    ports = [f":{number}", *([""] if number == _WEB else [])]
+    hosts = [each + port for each in names for port in ports] if is_loopback(host) else None
     app = make_app(store, token=secret, hosts=hosts, read_only=read_only, sample=sample)
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
     shown = "127.0.0.1" if name in ("0.0.0.0", "[::]") else name  # noqa: S104 - compared, not listened on

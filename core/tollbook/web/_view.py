@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tollbook.reports import moment
+from tollbook.reports._period import before
 from tollbook.reports._period import zone as zone_of
 
 PERIODS = {
@@ -59,7 +60,7 @@ class View:
     where: tuple[tuple[str, str], ...] = ()
     """(Dimension, value), sorted; an empty value means that a call has none."""
 
-    def params(self, **changes: Any) -> list[tuple[str, str]]:
+    def params(self, /, **changes: Any) -> list[tuple[str, str]]:
         """The parts of an address; what is as usual is left out."""
         found: list[tuple[str, str]] = []
         names = ("period", "since", "until", "zone", "by", "then", "grain", "metric")
@@ -69,7 +70,7 @@ class View:
                 found.append((name, value))
         return found + [("where", f"{name}={value}") for name, value in self.where]
 
-    def link(self, path: str, **changes: Any) -> str:
+    def link(self, path: str, /, **changes: Any) -> str:
         """The address of `path` with this view, some of it changed."""
         query = urlencode(self.params(**changes), quote_via=quote)
         return f"{path}?{query}" if query else path
@@ -112,7 +113,7 @@ class Span:
     until: int | None
     """Unix nanoseconds; None: from the beginning, and until now."""
     before: tuple[int, int] | None
-    """The same length of time just before; None: there is none."""
+    """What a change is against, as of `report(compare="previous")`, or the same hours of yesterday; None: nothing."""
     grain: str
     zone_name: str
     """Whose days, for a reader."""
@@ -161,7 +162,10 @@ def span(view: View, now: int | None = None) -> Span:
     present = int(here.timestamp() * 1e9) if now is None else now
     end = present if until is None else min(until, present)
     length = None if since is None else end - since
-    before = None if since is None or length is None or length <= 0 else (since - length, since)
+    earlier = None
+    if since is not None and end > since:
+        is_today = view.period == "today" and not (view.since or view.until)
+        earlier = before(since, end, "day" if is_today else "previous", place)
     if view.grain:
         grain = view.grain
     elif length is None:
@@ -169,7 +173,7 @@ def span(view: View, now: int | None = None) -> Span:
     else:
         grain = "hour" if length <= 2 * _DAY + _HOUR else "day" if length <= 100 * _DAY else "month"
     zone_name = ("UTC" if view.zone.lower() == "utc" else view.zone) or datetime.now().astimezone().tzname() or "local"
-    return Span(label, since, until, before, grain, zone_name, place)
+    return Span(label, since, until, earlier, grain, zone_name, place)
 
 
 def _custom(view: View, place: tzinfo | None) -> tuple[str, int | None, int | None]:
