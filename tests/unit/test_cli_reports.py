@@ -208,9 +208,43 @@ def _unpriced(path: Path) -> None:
     said("report")
 
 
+def _partial(path: Path) -> None:
+    """A trace of three calls: one of which a part has no price, one that failed, and one of which nothing is known."""
+    now, trace = time.time_ns(), "5" * 32
+    put(
+        path,
+        call(start=now, trace_id=trace, cost=Cost(total=USD, status="partial")),
+        call(start=now, trace_id=trace, usage=None, cost=None, status="error"),
+        call(start=now, trace_id=trace, usage=None, cost=None),
+    )
+    said("report")
+
+
+def _in_part(path: Path) -> None:
+    put(path, call(start=time.time_ns(), cost=Cost(total=USD, status="partial")))
+    said("report")
+
+
+def _unknown(path: Path) -> None:
+    put(path, call(start=time.time_ns(), usage=None, cost=None))
+    said("report")
+
+
+def _failed(path: Path) -> None:
+    """Something was spent a month ago; today a call failed."""
+    now = time.time_ns()
+    put(path, call(start=now - 40 * 86_400 * 10**9, cost=Cost(total=USD)))
+    put(path, call(start=now, usage=None, cost=None, status="timeout"))
+    said("report")
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
+        (_partial, "today $1.00+ | month $1.00+ | last trace $1.00+"),
+        (_in_part, "today $1.00+ | month $1.00+ | last trace $1.00+"),
+        (_unknown, "today ? | month ? | last trace ?"),
+        (_failed, "today $0.00 | month $0.00 | last trace $0.00"),
         (_nothing, "tollbook: no calls yet"),
         (_garbage, "tollbook: no ledger that can be read"),
         (_session, "today $2.00 | month $2.00 | session $2.00"),
@@ -220,6 +254,13 @@ def _unpriced(path: Path) -> None:
 def test_a_status_line_never_fails(ledger: Path, make: Callable[[Path], None], expected: str) -> None:
     make(ledger)
     assert said("statusline") == f"{expected}\n"
+
+
+def test_what_comes_in_shows_what_is_missing_from_it(ledger: Path) -> None:
+    _partial(ledger)
+    assert "$1.00+" in said("tail", "--no-follow")
+    head = said("top", "--once").splitlines()[0]
+    assert "3 calls, $1.00+, $12.00+ an hour" in head
 
 
 def test_a_status_line_loads_what_it_needs_and_nothing_else(ledger: Path) -> None:

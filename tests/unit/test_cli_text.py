@@ -58,3 +58,8 @@ def test_a_sentence_is_wrapped_between_words() -> None:
     assert paragraph(Screen(12), "one two three four") == "one two\n  three four"
     assert paragraph(Screen(), "one two three four", "red") == "one two three four"
     assert paragraph(Screen(colour=True), "one\x1b", "red") == "\x1b[31mone\\x1b\x1b[0m"
+
+
+def test_numbers_without_a_name_are_shown_where_there_is_no_room_for_them() -> None:
+    heads = [Column("one", "number"), Column("two", "number", droppable=1)]
+    assert table(Screen(5), heads, [["1" * 9, "2" * 9]]).splitlines()[2] == "1" * 9

@@ -101,6 +101,12 @@ def test_what_can_not_be_forecast_is_refused(store: Store) -> None:
         forecast(store, period="year")  # type: ignore[arg-type]
 
 
+def test_more_days_than_there_can_be_are_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="the last 36,600 days"):
+        unusual(store, days=99_999_999, now=NOW)
+    assert unusual(put(store, paid(1, 1)), days=36_600, now=NOW) == []
+
+
 def test_an_unusual_day_shows_its_arithmetic_and_who_moved(store: Store) -> None:
     """Mondays cost 10, 11, 12, 13, 14 (median 12, distances 2 1 0 1 2: median 1); the last one 32: 0.6745 * 20 / 1."""
     mondays = [6 + 7 * weeks for weeks in range(6)]  # the 16th of November, and back

@@ -75,6 +75,8 @@ def line(record: Record, screen: Screen) -> str:
     amount = "unknown" if cost is None else show(cost.total_usd)
     if cost is not None and cost.status == "estimated":
         amount = f"~{amount}"
+    if cost is not None and cost.status == "partial":
+        amount = f"{amount}+"
     ended = "" if record.status == "ok" else f"  {record.status} {record.error or ''}".rstrip()
     model = clean(record.response_model or record.request_model or "unknown")
     booked = " ".join(clean(f"{name}={value}") for name, value in (record.attribution or {}).items())
@@ -153,9 +155,10 @@ def frame(store: Store, names: list[str], since: str, screen: Screen, height: in
     """What `tollbook top` shows at one moment, in so many lines."""
     from datetime import datetime
 
-    from tollbook._money import show
+    from tollbook._money import show, to_usd
     from tollbook.cli._tables import rows_as_table
     from tollbook.cli._text import cut
+    from tollbook.cli._words import cost, counted
     from tollbook.ledger._newest import newest
     from tollbook.reports import report
 
@@ -165,9 +168,10 @@ def frame(store: Store, names: list[str], since: str, screen: Screen, height: in
     calls = max(min(height // 4, 10), 2)
     found = report(store, by=names, since=since, top=max(height - calls - 8, 1))
     recent = report(store, by=(), since="5m").total
-    rate = "" if recent.cost is None else f", {show(recent.cost * 12)} an hour at the rate of the last 5 minutes"
+    hourly = None if recent.cost is None else show(to_usd(recent.sums.total_cost * 12))
+    rate = "" if hourly is None else f", {cost(recent, hourly)} an hour at the rate of the last 5 minutes"
     clock = datetime.now().astimezone().strftime("%H:%M:%S")
-    head = f"tollbook  {clock}  since {since}: {found.total.calls:,} calls, {show(found.total.cost)}{rate}"
+    head = f"tollbook  {clock}  since {since}: {counted(found.total.calls)}, {cost(found.total)}{rate}"
     if not found.total.calls:
         head = f"tollbook  {clock}  no calls since {since}"
     body = [rows_as_table(found, screen)] if found.rows else []

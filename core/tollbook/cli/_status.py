@@ -35,5 +35,5 @@ def _shown(spent: Spent) -> str:
     from tollbook._money import show, to_usd
 
     if spent.cost is None:
-        return show(None)
+        return show(None) if spent.missing else "?"
     return f"{show(to_usd(spent.cost))}{'+' if spent.missing else ''}"

@@ -177,8 +177,8 @@ def _fit(screen: Screen, heads: Sequence[Column], cells: list[list[Cell]]) -> tu
 
     def narrow(least: int) -> None:
         while missing() > 0:
-            name = max((n for n in shown if heads[n].kind in ("name", "tree")), key=lambda n: widths[n])
-            if widths[name] <= least:
+            name = max((n for n in shown if heads[n].kind in ("name", "tree")), key=lambda n: widths[n], default=None)
+            if name is None or widths[name] <= least:
                 return
             widths[name] -= 1
 

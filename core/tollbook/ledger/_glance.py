@@ -25,6 +25,8 @@ _SUMMED = "series, calls, total_cost_micro AS micro, total_cost_pico AS pico"
 _SINCE = f"""SELECT {_SUMMED} FROM rollup WHERE hour >= ?1 UNION ALL
     SELECT series, 1, coalesce({_COST} / {_MICRO}, 0), coalesce({_COST} % {_MICRO}, 0) FROM span
     WHERE start >= ?2 AND start < ?1 * {_HOUR} AND bill = {_BILL}"""
+_TRACE = f"""SELECT series, 1 AS calls, coalesce({_COST} / {_MICRO}, 0) AS micro,
+    coalesce({_COST} % {_MICRO}, 0) AS pico FROM span WHERE trace_id = ?1 AND bill = {_BILL}"""
 _BOOKED = f"""SELECT {_SUMMED} FROM rollup_value
     WHERE dimension = ?1 AND size = {_EVER} AND block = 0 AND value = ?2 UNION ALL
     SELECT {_SUMMED} FROM rollup_new WHERE booking IN (SELECT booking FROM booked WHERE value = ?2)"""
@@ -37,7 +39,7 @@ class Spent:
 
     def __init__(self, cost: int | None, *, missing: bool) -> None:
         self.cost = cost
-        """Pico-dollars; None: they used what has no known price, and nothing else is known to have cost anything."""
+        """Pico-dollars; None: of no call it is known, and of one that did not fail it could be."""
         self.missing = missing
         """Whether something that has no known price is missing from it."""
 
@@ -67,21 +69,19 @@ class Glance:
 
     def trace(self, trace_id: bytes) -> Spent:
         """What the calls of a trace that count cost."""
-        query = f"SELECT {_COST} FROM span WHERE trace_id = ? AND bill = {_BILL}"
-        costs = [cost for (cost,) in self._database.execute(query, (trace_id,))]
-        known = [cost for cost in costs if cost is not None]
-        return Spent(sum(known) if known else None, missing=len(known) < len(costs))
+        return self._add_up(_TRACE, trace_id)
 
-    def _add_up(self, rows: str, *parameters: int) -> Spent:
-        query = f"""SELECT s.priced, sum(calls), sum(micro), sum(pico)
-            FROM ({rows}) AS r JOIN series s ON s.id = r.series GROUP BY s.priced"""
-        cost = priced = 0
-        missing = False
-        for how, calls, micro, pico in self._database.execute(query, parameters):
+    def _add_up(self, rows: str, *parameters: int | bytes) -> Spent:
+        query = f"""SELECT s.priced, s.source IS NULL AND s.status IN ('error', 'timeout'), sum(micro), sum(pico)
+            FROM ({rows}) AS r JOIN series s ON s.id = r.series GROUP BY 1, 2 HAVING sum(calls)"""
+        cost = 0
+        known = missing = unknown = False
+        for how, failed, micro, pico in self._database.execute(query, parameters):
             cost += micro * _MICRO + pico
             missing |= how in ("unpriced", "partial")
-            priced += calls if how not in ("unpriced", None) else 0
-        return Spent(None if missing and not priced else cost, missing=missing)
+            known |= how not in ("unpriced", None)
+            unknown |= how is None and not failed
+        return Spent(None if (missing or unknown) and not known else cost, missing=missing)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WEEKS, LEAST = 8, 4
 """How many of the same weekday before a day it is compared with, and how many it needs."""
 
+MOST = 36_600
+"""Days that can be judged: a hundred years."""
+
 SCORE = 3.5
 """From which score on, up or down, a day is unusual: the usual limit of the modified z-score."""
 
@@ -121,16 +124,18 @@ def unusual(
 
     Args:
         store: The ledger.
-        days: How many days before today are judged.
+        days: How many days before today are judged, at most `MOST`.
         by: The dimensions in which to look for what moved.
         timezone: An IANA name, `utc`, or `local` (the default).
         where: What must hold for a call, as in `Store.summary`.
         now: The current time if absent.
 
     Raises:
-        ValueError: No such time zone or dimension.
+        ValueError: No such time zone or dimension, or too many days.
         StoreError: The ledger can't be read.
     """
+    if days > MOST:
+        raise ValueError(f"the last {MOST:,} days can be judged, not {days:,}")
     zone_name, _, _ = period(None, None, timezone)
     names = tuple(by)
     history = whole_days(store, exact(now or datetime.now(UTC)), days + 7 * WEEKS, zone_name, where)
