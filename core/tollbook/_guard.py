@@ -44,6 +44,20 @@ def report(where: str) -> None:
     log.debug("tollbook failed in %s", where, exc_info=True)  # noqa: LOG014 - as above
 
 
+def contained(function: Callable[P, object]) -> Callable[P, None]:
+    """`function`, in a thread of ours: what would end the thread (`sys.exit`, a test's `fail`) is reported, too."""
+    where = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
+
+    @functools.wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except BaseException:  # noqa: BLE001 - nobody is above us in this thread
+            report(where)
+
+    return inside
+
+
 def guarded(function: Callable[P, T]) -> Callable[P, T | None]:
     """`function`, with any `Exception` in it reported and turned into None."""
     named = getattr(function, "func", function)  # a partial has no name of its own

@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -65,14 +67,42 @@ def test_a_callback_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert tollbook.flush()
 
 
+def test_a_callback_that_ends_the_thread_that_drains_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tollbook import _guard
+
+    monkeypatch.setattr(_guard, "reraise", False)
+    told: list[str] = []
+
+    def end(alert: Any) -> None:
+        told.append(threading.current_thread().name)
+        sys.exit(1)
+
+    tollbook.set_budgets({"name": "x", "calls": 1, "action": "callback"}, callback=end)
+    spend("1")
+    until = time.monotonic() + 20
+    while len(told) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert told == ["tollbook-drain"] * 3
+
+
 class Hook(BaseHTTPRequestHandler):
     got: list[tuple[bytes, dict[str, str]]]
     answers: list[int]
+    paths: list[tuple[str, str]]
+    place = ""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         type(self).got.append((body, {key.lower(): value for key, value in self.headers.items()}))
+        type(self).paths.append(("POST", self.path))
         self.send_response(type(self).answers.pop(0) if type(self).answers else 200)
+        if type(self).place:
+            self.send_header("Location", type(self).place)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        type(self).paths.append(("GET", self.path))
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -81,7 +111,7 @@ class Hook(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hook() -> Iterator[tuple[str, type[Hook]]]:
-    kind = type("Hooked", (Hook,), {"got": [], "answers": []})
+    kind = type("Hooked", (Hook,), {"got": [], "answers": [], "paths": []})
     server = HTTPServer(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -119,6 +149,50 @@ def test_a_webhook_is_tried_again_where_that_may_help(
     tollbook.flush()
     assert _alerts.wait()
     assert len(kind.got) == posts
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_an_alert_follows_nobody_elsewhere(hook: Any, caplog: pytest.LogCaptureFixture, status: int) -> None:
+    """It would be asked for there, without its body, and count as delivered."""
+    url, kind = hook
+    kind.answers = [status]
+    kind.place = url + "/elsewhere"
+    assert _alerts._send(url, b"{}", {})
+    assert [path for _, path in kind.paths] == ["/costs"]
+    assert f"HTTP {status}" in caplog.text
+
+
+def test_an_answer_that_is_no_http_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_alerts, "_PAUSES", (0.0, 0.0))
+    came: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5.0)
+
+        def serve() -> None:
+            for _ in range(_alerts.ATTEMPTS):
+                connection, _ = server.accept()
+                with connection:
+                    came.append(connection.recv(65536))
+                    connection.sendall(b"garbage\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert not _alerts._send(f"http://127.0.0.1:{server.getsockname()[1]}/", b"", {})
+        thread.join()
+    assert len(came) == _alerts.ATTEMPTS
+
+
+def test_a_forked_program_leaves_posts_to_the_one_that_was_about_to_make_them(hook: Any) -> None:
+    url, _ = hook
+    post = _alerts._Post(url, b"{}", {}, Path("none"), 1)
+    with _alerts._posts.mutex:
+        _alerts._posts.queue.append(post)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_alerts._posts.qsize())
+    with _alerts._posts.mutex:
+        _alerts._posts.queue.remove(post)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_what_would_be_signed_is_not_posted_without_the_key(

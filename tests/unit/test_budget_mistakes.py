@@ -57,6 +57,19 @@ def test_what_is_no_budget_at_all_is_refused_as_a_budget(source: Any) -> None:
         load_budgets(source)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://host:abc/", "https://host:99999/", "http://:80/", "http://[::1/", "http://127.0.0.1/\x7f"),
+        *("https://hooks.example.com/\xfc", "https://me:secret@hooks.example.com/"),
+    ],
+)
+def test_an_address_that_nothing_can_be_posted_to_is_refused(address: str) -> None:
+    with pytest.raises(tollbook.BudgetError, match="webhook: expected an address"):
+        load_budgets({"name": "w", "usd": 1, "action": "webhook", "webhook": address})
+    assert load_budgets({"usd": 1, "webhook": "http://[::1]:8000/costs?key=a/b@c"})
+
+
 async def a_function(_: object) -> bool:
     return False
 

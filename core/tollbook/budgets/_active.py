@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,12 @@ def withdraw(ledger: Ledger, name: str) -> bool:
 def touch(store: Store) -> None:
     """Tell the programs that are running that the budgets of this ledger have changed."""
     path = marker(store.path)
-    if store.limits.limits():
-        path.touch(mode=0o600)
-    else:
+    if not store.limits.limits():
         path.unlink(missing_ok=True)
+        if not store.limits.limits():
+            return
+        # Another program has set one in between, and its sign may be what was just removed.
+    path.touch(mode=0o600)
 
 
 def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
@@ -92,6 +94,7 @@ def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
             _known[budget.name] = budget
         keeper.budgets = tuple(budget for budget in _known.values() if budget.asks)
         keeper.ledger = lambda: ledger
+        keeper.renew = partial(_renew, ledger)
         if keeper.budgets:
             _gate.gate = keeper
     if _after_drain not in ledger.after_drain:
@@ -109,7 +112,7 @@ def forget() -> None:
     with _lock:
         _obeyed = None
         keeper.budgets = ()
-        keeper.ledger = None
+        keeper.ledger = keeper.renew = None
         _known.clear()
         _seen = None
         if _gate.gate is keeper and not keeper.used:
@@ -123,13 +126,23 @@ def leave_ledger() -> bool:
     return obeyed
 
 
+def _renew(ledger: Ledger, only_look: bool) -> bool:
+    """Whether the budgets of the ledger have changed; then they are obeyed as they are now, unless `only_look`."""
+    if _obeyed is not ledger or _changed(marker(ledger.store.path)) == _seen:
+        return False
+    if not only_look:
+        try:
+            refresh(ledger, only_if_obeyed=True)
+        except StoreError:
+            return False
+    return True
+
+
 def _after_drain(ledger: Ledger) -> None:
     """Called in the thread that drains: tell of what was crossed, and see what has changed."""
     if _obeyed is not ledger:
         return
-    if _changed(marker(ledger.store.path)) != _seen:
-        with contextlib.suppress(StoreError):
-            refresh(ledger, only_if_obeyed=True)
+    _renew(ledger, only_look=False)
     _guard.guarded(_alerts.deliver)(ledger.store, budgets())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import logging
 import os
@@ -81,6 +82,9 @@ def deliver(store: Store, budgets: dict[str, Budget]) -> None:
     An alert whose callback lives in another process is left to that one. One that is to be posted is told of when that
     is done: if it can't be, or this process ends before, another one takes it up.
     """
+    # What a callback raises to end the program ends the thread that calls it, and that may be the one that drains.
+    own = threading.current_thread() is not threading.main_thread()
+    tell = _guard.contained(_tell) if own else _guard.guarded(_tell)
     with contextlib.suppress(StoreError):
         for alert in reversed(store.limits.alerts(undelivered=True)):
             budget = budgets.get(alert.limit.name) or restored(alert.limit)
@@ -89,7 +93,7 @@ def deliver(store: Store, budgets: dict[str, Budget]) -> None:
             if store.limits.claim(alert.id):
                 words = described(alert)
                 if not alert.tries or budget.webhook is None:
-                    _guard.guarded(_tell)(budget, words)
+                    tell(budget, words)
                 if budget.webhook is None:
                     store.limits.confirm(alert.id)
                 else:
@@ -188,14 +192,22 @@ def _confirm(path: Path, alert: int) -> None:
             store.limits.confirm(alert)
 
 
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: what was posted would be asked for there, without its body, and count as delivered."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 def _send(url: str, body: bytes, headers: dict[str, str]) -> bool:
     """Post it; whether that is done with: another time it would be refused as well."""
     error: Any = None
     refused = False
+    opener = urllib.request.build_opener(_Straight)
     for attempt in range(ATTEMPTS):
         request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - checked when it was read
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - as above
+            with opener.open(request, timeout=_TIMEOUT):
                 return True
         except urllib.error.HTTPError as answer:
             error = f"HTTP {answer.code}"
@@ -203,7 +215,7 @@ def _send(url: str, body: bytes, headers: dict[str, str]) -> bool:
             refused = answer.code < 500 and answer.code != 429
             if refused:
                 break
-        except (OSError, ValueError) as failure:
+        except (OSError, ValueError, http.client.HTTPException) as failure:
             error = type(failure).__name__
         if attempt < ATTEMPTS - 1:
             time.sleep(_PAUSES[attempt])
@@ -217,3 +229,13 @@ def wait(timeout: float = 10.0) -> bool:
     while _posts.unfinished_tasks and time.monotonic() < until:
         time.sleep(0.01)
     return not _posts.unfinished_tasks
+
+
+def _after_fork() -> None:
+    """The parent posts what it was about to."""
+    global _posts, _thread, _lock
+    _posts, _thread, _lock = Queue[_Post](_WAITING), None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

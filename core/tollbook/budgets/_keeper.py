@@ -54,9 +54,11 @@ class Refused(Exception):  # noqa: N818 - inside only
 class _Terms:
     """On what terms a call is made after all."""
 
-    __slots__ = ("model", "waived")
+    __slots__ = ("cuts", "model", "waived")
 
     def __init__(self) -> None:
+        self.cuts: list[tuple[Budget, int]] = []
+        """Budgets that cut a stream, and what is left of each."""
         self.model: str | None = None
         """That is asked in place of the host's."""
         self.waived: list[Budget] = []
@@ -71,6 +73,8 @@ class Keeper:
         """Those of the ledger that are asked before a call."""
         self.ledger: Callable[[], Ledger] | None = None
         """Gives the ledger of this process."""
+        self.renew: Callable[[bool], bool] | None = None
+        """Takes up the ledger's budgets of now if they have changed, or, given True, only looks; whether they have."""
         self.used = False
         """Whether a block of code has had a budget: then the gate stays, also without a ledger's budgets."""
         self.everywhere: tuple[LocalBudget, ...] = ()
@@ -98,7 +102,7 @@ class Keeper:
             try:
                 return self._decide(call, blocks, 0.0, terms)
             except _Busy:
-                return await asyncio.to_thread(self._decide, call, blocks, PATIENCE, terms)
+                return await asyncio.to_thread(self._decide_meanwhile, call, blocks, terms)
         except asyncio.CancelledError:
             call.drop()
             raise
@@ -106,15 +110,28 @@ class Keeper:
             _stopped(call, error)
             return None
 
+    def _decide_meanwhile(self, call: Call, blocks: Sequence[LocalBudget], terms: _Terms) -> str | None:
+        """As `_decide`, in a thread that goes on where the task is cancelled that waits for it."""
+        model = self._decide(call, blocks, PATIENCE, terms)
+        if call.ended:
+            call.give_back()
+        return model
+
     def _decide(self, call: Call, blocks: Sequence[LocalBudget], patience: float, terms: _Terms) -> str | None:
         while True:
             try:
                 narrow = self._reserve(call, blocks, patience, terms)
             except Refused as refused:
-                if not _changed(call, refused, terms):
+                # A program whose calls are all refused records nothing, after which it would see what has changed.
+                if self.renew is not None and self.renew(not patience):
+                    if not patience:
+                        raise _Busy from None
+                elif not _changed(call, refused, terms):
                     raise refused.error from None
                 continue
             if narrow is None or terms.model is not None or (model := _cheaper(narrow, call)) is None:
+                for budget, room in terms.cuts:
+                    _guard.guarded(cut_at)(call, budget, room, call.request or {})
                 return terms.model
             # There is room, but it gets narrow. The cheaper model may have budgets of its own, so all are asked again.
             call.give_back()
@@ -126,18 +143,22 @@ class Keeper:
         """Reserve what the call may come to, all or nothing; the budget that is past its `downgrade_at`, if one is."""
         taken: list[tuple[LocalBudget, int]] = []
         narrow: Budget | None = None
+        terms.cuts.clear()
         try:
             for block in blocks:
+                budget = block.budget
                 amount = _take(block, call, terms)
                 taken.append((block, amount))
-                if call.record.stream and block.budget.on_stream == "stop" and block.budget.limit.unit != "calls":
-                    room = block.budget.limit.most - block.used - block.held + amount
-                    _guard.guarded(cut_at)(call, block.budget, room, call.request or {})
-                if _is_narrow(block.budget, block.used + block.held - amount):
-                    narrow = block.budget
+                cuts = _cuts(budget, call) and budget not in terms.waived
+                if cuts or budget.downgrade_at < 100:
+                    room = block.room() + amount
+                    if cuts:
+                        terms.cuts.append((budget, room))
+                    if _is_narrow(budget, budget.limit.most - room):
+                        narrow = budget
             wants = self._wants(call, terms)
             if wants:
-                narrow = self._reserve_in_ledger(call, wants, patience) or narrow
+                narrow = self._reserve_in_ledger(call, wants, patience, terms) or narrow
         except BaseException:
             for block, amount in taken:
                 block.give_back(amount)
@@ -159,7 +180,9 @@ class Keeper:
                 raise Refused(budget, _exceeded(budget, holder, wanted=amount))
         return wants
 
-    def _reserve_in_ledger(self, call: Call, wants: list[tuple[Budget, Want]], patience: float) -> Budget | None:
+    def _reserve_in_ledger(
+        self, call: Call, wants: list[tuple[Budget, Want]], patience: float, terms: _Terms
+    ) -> Budget | None:
         assert self.ledger is not None
         record = call.record
         try:
@@ -184,15 +207,35 @@ class Keeper:
         call.move = partial(_move, ledger, record.span_id)
         narrow: Budget | None = None
         for budget, want in wants:
-            cuts = record.stream and budget.on_stream == "stop" and budget.limit.unit != "calls"
+            cuts = _cuts(budget, call)
             if not cuts and (budget.downgrade_at == 100 or not budget.downgrade):
                 continue
-            used = sum(ledger.store.limits.used(budget.limit, want.holder, record.start)) - want.amount
+            try:
+                used = _used(ledger, budget, want, record.start, patience, exact=cuts)
+            except StoreError:
+                continue  # there was room
             if cuts:
-                _guard.guarded(cut_at)(call, budget, budget.limit.most - used, call.request or {})
+                terms.cuts.append((budget, budget.limit.most - used))
             if _is_narrow(budget, used):
                 narrow = budget
         return narrow
+
+
+def _used(ledger: Ledger, budget: Budget, want: Want, start: int, patience: float, *, exact: bool) -> int:
+    """What others than the call of `want` have used up of the budget, with what they hold.
+
+    Calls that have ended hold what they reserved until their records are counted. That is done now if it matters: if
+    it is what makes the budget narrow, or if it is to be told exactly.
+    """
+    limits = ledger.store.limits
+    spent, reserved = limits.used(budget.limit, want.holder, start)
+    held = reserved - want.amount
+    if held > 0 and (exact or (_is_narrow(budget, spent + held) and not _is_narrow(budget, spent))):
+        if not patience:
+            raise _Busy
+        ledger.store.drain(timeout=patience)
+        spent, reserved = limits.used(budget.limit, want.holder, start)
+    return spent + reserved - want.amount
 
 
 def _stopped(call: Call, error: Exception) -> None:
@@ -269,6 +312,10 @@ def _take(block: LocalBudget, call: Call, terms: _Terms) -> int:
 
 def _cheaper(budget: Budget, call: Call) -> str | None:
     return budget.downgrade.get(call.record.request_model or "")
+
+
+def _cuts(budget: Budget, call: Call) -> bool:
+    return call.record.stream and budget.on_stream == "stop" and budget.limit.unit != "calls"
 
 
 def _is_narrow(budget: Budget, used: int) -> bool:

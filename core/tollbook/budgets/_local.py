@@ -169,6 +169,12 @@ class LocalBudget:
             self.held = held
             return True
 
+    def room(self) -> int:
+        """What is left, in whole units, once calls that have ended count as what they took."""
+        with self._lock:
+            self._reckon()
+            return self._most - self.used - self.held
+
     def give_back(self, amount: int) -> None:
         """Undo `take`."""
         with self._lock:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 from tollbook._money import from_usd
 from tollbook._salt import pseudonym
@@ -219,11 +220,21 @@ def _map(fields: Fields, key: str) -> dict[str, str]:
 
 def _webhook(fields: Fields, action: str) -> str | None:
     value = fields.text("webhook", longest=2048) or None
-    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(?:/\S*)?", value):
-        fields.wrong("webhook", "an address that begins with https://, without a password in it")
+    if value is not None and not _is_address(value):
+        fields.wrong("webhook", "an address that begins with https://, in ASCII, without a password in it")
     if action == "webhook" and value is None:
         fields.wrong("webhook", "the address to post to, for the action webhook")
     return value
+
+
+def _is_address(value: str) -> bool:
+    if not re.fullmatch(r"https?://[!-.0-?A-~]+(?:/[!-~]*)?", value):
+        return False
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of an address in brackets
+        return False
 
 
 def _secret(fields: Fields) -> str | None:

@@ -9,7 +9,10 @@ from tollbook._money import to_usd
 from tollbook.budgets._active import budgets
 from tollbook.budgets._keeper import keeper
 from tollbook.ledger import holder_of
-from tollbook.spans import Record, current_attribution
+from tollbook.spans import Record, current_attribution, innermost
+
+_OF_A_CALL = frozenset({"model", "provider"})
+"""Dimensions of which nothing is known before a call."""
 
 
 class LedgerBudget:
@@ -23,10 +26,11 @@ class LedgerBudget:
     def state(self) -> tuple[Decimal, Decimal]:
         """What is spent or reserved of the share that is asked for here (of this user, ...), and the limit, in USD.
 
-        Calls count when they are stored, within about a second of their end.
+        Calls count when they are stored, within about a second of their end. The share of a run is that of the trace
+        which is open here.
 
         Raises:
-            ValueError: There is no such budget, or its limit is none of money.
+            ValueError: There is no such budget, its limit is none of money, or whose share it is depends on the call.
             StoreError: The ledger can't be read.
         """
         found = budgets().get(self.name)
@@ -35,7 +39,12 @@ class LedgerBudget:
         limit = found.limit
         if limit.unit != "usd":
             raise ValueError(f"the budget {self.name!r} counts {limit.unit}, not money")
-        here = Record(trace_id="", span_id="", attribution=current_attribution() or None)
+        if limit.window == "call" or not _OF_A_CALL.isdisjoint(limit.where):
+            raise ValueError(f"the budget {self.name!r} is that of a call, or of its model: nobody can tell which here")
+        run = innermost()
+        here = Record(
+            trace_id="" if run is None else run.trace_id, span_id="", attribution=current_attribution() or None
+        )
         holder = holder_of(limit, here)
         if holder is None:
             return Decimal(0), to_usd(limit.most)

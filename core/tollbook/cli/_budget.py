@@ -70,10 +70,10 @@ def set_(name: str, store: str | None, scope: tuple[str, ...], downgrade: tuple[
             raise click.UsageError("a file says it all: no other options go with it")
     else:
         table: dict[str, Any] = {key: value for key, value in given.items() if value not in (None, ())}
-        if scope:
-            table["scope"] = {key: value or "*" for key, _, value in (each.partition("=") for each in scope)}
+        if scope and scope != ("global",):
+            table["scope"] = _pairs("--scope", scope, "*")
         if downgrade:
-            table["downgrade"] = {key: value for key, _, value in (each.partition("=") for each in downgrade)}
+            table["downgrade"] = _pairs("--downgrade", downgrade, "")
         source = [{"name": name, **table}]
     _runtime.configure(store)
     try:
@@ -82,6 +82,17 @@ def set_(name: str, store: str | None, scope: tuple[str, ...], downgrade: tuple[
     finally:
         _runtime.stop()
         budgets.wait()
+
+
+def _pairs(option: str, given: tuple[str, ...], default: str) -> dict[str, str]:
+    """NAME=VALUE, each name once; without the sign, `default`."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if name in found:
+            raise click.UsageError(f"{option} names {name!r} twice, and only one can hold")
+        found[name] = value if sign else default
+    return found
 
 
 @budget.command("list", cls=Command)

@@ -1,0 +1,76 @@
+"""Budgets of the ledger: which hold where, whose share is asked for, and what the command line sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.commands import run, said
+
+import tollbook
+from tollbook import _runtime
+from tollbook.budgets import LedgerBudget, _active, restored
+from tollbook.ledger import open_store
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path) -> Iterator[Path]:
+    _runtime.configure(tmp_path / "ledger.db")
+    yield tmp_path / "ledger.db"
+    _runtime.stop()
+
+
+def test_the_share_of_a_run_is_that_of_the_trace_that_is_open() -> None:
+    tollbook.set_budgets({"name": "each run", "usd": 5, "window": "run"})
+    with tollbook.span("one"):
+        tollbook.record(model="m", usage={"input_tokens": 1}, cost="2.00")
+        tollbook.flush()
+        assert LedgerBudget("each run").state()[0] == 2
+    with tollbook.span("other"):
+        assert LedgerBudget("each run").state()[0] == 0
+
+
+@pytest.mark.parametrize("table", [{"scope": "model"}, {"scope": {"provider": "openai"}}, {"window": "call"}])
+def test_a_share_that_depends_on_the_call_is_no_share_to_ask_for(table: dict[str, object]) -> None:
+    tollbook.set_budgets({"name": "b", "usd": 5, **table})
+    with pytest.raises(ValueError, match="nobody can tell"):
+        LedgerBudget("b").state()
+
+
+def test_a_budget_that_is_set_while_another_is_removed_is_found_by_programs_that_begin(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sign that there are budgets is removed by one program just when another one has made it."""
+    tollbook.set_budgets({"name": "old", "calls": 1})
+    unlink = Path.unlink
+
+    def meanwhile(path: Path, missing_ok: bool = False) -> None:
+        if path == _active.marker(store):
+            monkeypatch.setattr(Path, "unlink", unlink)
+            with open_store(store) as other:
+                [budget] = tollbook.budgets.load_budgets({"name": "new", "calls": 1, "action": "stop"})
+                other.limits.declare([tollbook.budgets.stored(budget)])
+                _active.touch(other)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", meanwhile)
+    tollbook.remove_budget("old")
+    _runtime.stop()
+    _runtime.configure(store)
+    assert set(_active.budgets()) == {"new"}
+
+
+def test_a_name_in_a_scope_without_a_value_is_each_and_an_empty_value_is_a_mistake(store: Path) -> None:
+    place = "--store", str(store)
+    said("budget", "set", "each", "--usd", "1", "--scope", "feature", *place)
+    said("budget", "set", "all", "--usd", "1", "--scope", "global", *place)
+    for wrong in (
+        ("--scope", "feature="),
+        ("--scope", "feature=a", "--scope", "feature=b"),
+        ("--action", "downgrade", "--downgrade", "a=b", "--downgrade", "a=c"),
+    ):
+        assert run("budget", "set", "wrong", "--usd", "1", *wrong, *place).exit_code == 2
+    with open_store(store) as opened:
+        found = [restored(limit) for limit in opened.limits.limits()]
+    assert [(each.name, each.limit.where) for each in found] == [("all", {}), ("each", {"feature": "*"})]
