@@ -195,7 +195,7 @@ def _confirm(path: Path, alert: int) -> None:
 class _Straight(urllib.request.HTTPRedirectHandler):
     """Follows nobody elsewhere: what was posted would be asked for there, without its body, and count as delivered."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - urllib's
         return None
 
 
