@@ -82,6 +82,36 @@ async def test_an_object_is_what_its_call_is(wrap: Callable[[Any], Any]) -> None
     assert await wrap(Tool())() == HERE
 
 
+@pytest.mark.parametrize("wrap", [decorated, carried])
+async def test_a_coroutine_that_another_decorator_hides_runs_inside(wrap: Callable[[Any], Any]) -> None:
+    """As `AsyncOpenAI().chat.completions.create` is: a plain function that returns a coroutine."""
+    hidden = wrap(lambda a: coroutine(a))
+    assert not inspect.iscoroutinefunction(hidden)
+    assert await asyncio.gather(hidden(1), hidden(2)) == [HERE, HERE]
+    assert tollbook.current_attribution() == {}
+
+
+async def test_the_span_of_a_hidden_coroutine_lasts_until_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(_sink, "sink", ended.append)
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        assert not ended
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await tollbook.trace(lambda: fails())()
+    assert [record.status for record in ended] == ["error"]
+
+    def refuses() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        tollbook.trace(refuses)()
+    assert [record.status for record in ended] == ["error", "error"]
+
+
 async def test_a_carried_coroutine_runs_in_a_context_of_its_own_at_every_call_also_at_once() -> None:
     async def work(value: str) -> tuple[str, str, dict[str, str]]:
         before = other.get()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, Token
+from types import CoroutineType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 P = ParamSpec("P")
@@ -101,7 +102,7 @@ class _Awaited:
 def scoped(function: Callable[P, R], begin: Callable[[], Around]) -> Callable[P, R]:
     """`function` inside of something of its own at every call; it stays the kind of function that it is.
 
-    A generator is inside only while it runs, not while its consumer does.
+    A generator is inside only while it runs, not while its consumer does; so is a coroutine that a function returns.
     """
     if isinstance(function, (staticmethod, classmethod)):
         # Decorated before it is bound: what is inside is the function, and the class wants the descriptor back.
@@ -110,8 +111,16 @@ def scoped(function: Callable[P, R], begin: Callable[[], Around]) -> Callable[P,
     wrapped = cast("Callable[..., Any]", function)
 
     def plain(*args: Any, **kwargs: Any) -> Any:
-        with _ending(begin()) as around:
-            return around.run(wrapped, *args, **kwargs)
+        around = begin()
+        try:
+            result = around.run(wrapped, *args, **kwargs)
+        except BaseException as error:
+            around.end(error)
+            raise
+        if isinstance(result, CoroutineType):  # what hid it was another decorator, as of many SDKs' async methods
+            return _awaited(around, cast("Any", result))
+        around.end()
+        return result
 
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
         with _ending(begin()) as around:
@@ -144,6 +153,12 @@ def scoped(function: Callable[P, R], begin: Callable[[], Around]) -> Callable[P,
     called: Any = type(function).__call__  # of an object that is called like a function
     inside: Any = next((inside for is_one, inside in kinds if is_one(function) or is_one(called)), plain)
     return cast("Callable[P, R]", functools.wraps(function)(inside))
+
+
+async def _awaited(around: Around, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine that was begun inside comes to, all of whose steps are inside, too."""
+    with _ending(around):
+        return await around.wait(lambda: coroutine)
 
 
 class _ending:  # noqa: N801 - used as a function
