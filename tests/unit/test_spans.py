@@ -393,3 +393,16 @@ def test_a_call_says_which_smaller_model_would_have_come_to_less_as_a_guess() ->
         names = ("model.recommendation", "model.recommendation.model", "model.recommendation.saving_usd")
         found.append([_attributes.get(record, name) for name in names])
     assert found == [["could_downgrade", "gpt-4o-mini", 0.00329], [None] * 3, [None] * 3]
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure.ai.openai"])
+@pytest.mark.parametrize("charge", [None, 10**9])
+def test_the_smaller_model_is_found_by_the_price_list_and_compared_by_it(provider: str, charge: int | None) -> None:
+    """Whatever the provider is called in the record, and whatever it stated as its charge ($0.001 here)."""
+    record = Record(
+        trace_id="", span_id="", provider=provider, response_model="gpt-4o", start=1_790_000_000 * 10**9, bills=True
+    )
+    record.usage = Usage({"input": 1000, "output": 100}, charge=charge)
+    record.cost = cost_of(record.usage, provider, "gpt-4o", record.start)
+    assert _attributes.get(record, "model.recommendation.model") == "gpt-4o-mini"
+    assert _attributes.get(record, "model.recommendation.saving_usd") == 0.00329

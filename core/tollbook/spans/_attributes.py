@@ -160,17 +160,22 @@ FIELDS: dict[str, str] = {
 
 def _smaller(record: Record) -> tuple[str, int] | None:
     """The smaller model of the same family on which the same usage would have come to least, and what that saves."""
-    from tollbook.pricing import cost_of, smaller_models
+    from tollbook.pricing import list_price, quote, smaller_models
+    from tollbook.spans._complete import priced_model
 
-    cost, model = record.cost, record.response_model or record.request_model
+    cost, provider = record.cost, record.provider
+    model = priced_model(provider, record.request_model, record.response_model)
     own = None if cost is None else cost.listed if cost.listed is not None else cost.total
-    if not own or record.usage is None or record.provider is None or model is None:
+    if not own or record.usage is None or provider is None or model is None:
         return None
+    # By what the price list calls both, which may differ from what the caller or a host does.
+    used = quote(provider, model, record.start, record.context)
     found: list[tuple[int, str]] = []
-    for name in smaller_models(record.provider, model):
-        other = cost_of(record.usage, record.provider, name, record.start, record.context)
-        if other is not None and other.total is not None and other.status in ("exact", "estimated"):
-            found.append((other.total, name))
+    for name in () if used is None else smaller_models(used.provider, used.model):
+        card = quote(provider, name, record.start, record.context)
+        other = None if card is None else list_price(record.usage, card)
+        if other is not None:
+            found.append((other, name))
     least, name = min(found, default=(own, ""))
     return (name, own - least) if least < own else None
 
