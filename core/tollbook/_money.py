@@ -6,7 +6,11 @@ pico-dollars per token, so a cost is a sum of integer products and the rows add 
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, localcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 PICO = 1_000_000_000_000
 """Pico-dollars per US dollar."""
@@ -23,6 +27,11 @@ def to_usd(pico: int) -> Decimal:
     return Decimal(pico).scaleb(-12, _EXACT)
 
 
+def exactly() -> AbstractContextManager[Context]:
+    """Inside, amounts are added up and compared exactly, whatever the program has made of its context."""
+    return localcontext(_EXACT)
+
+
 def from_usd(usd: Decimal | int | str) -> int:
     """`usd` US dollars in pico-dollars, rounded half to even beyond the twelfth decimal.
 
@@ -35,7 +44,7 @@ def from_usd(usd: Decimal | int | str) -> int:
         raise ValueError(f"not an amount of money: {usd!r}") from None
     if not amount.is_finite():
         raise ValueError(f"not an amount of money: {usd!r}")
-    if abs(amount) >= MOST:
+    if amount.copy_abs() >= MOST:
         raise ValueError(f"too much money for one call: {usd!r}")
     return int(amount.scaleb(12, _EXACT).to_integral_value(context=_EXACT))
 
@@ -61,7 +70,7 @@ def show(usd: Decimal | None) -> str:
     """
     if usd is None:
         return "unpriced"
-    sign, amount = ("-", -usd) if usd < 0 else ("", usd)
+    sign, amount = "-" if usd < 0 else "", usd.copy_abs()  # which no context rounds
     if amount == 0:
         return "$0.00"
     # Cents from a hundred dollars, four decimals from one, four significant digits below.

@@ -39,7 +39,7 @@ class CellCost:
             known = any(call.cost is not None for call in calls)
             tokens = sum(call.tokens or 0 for call in calls)
             rows.append([model or "unknown", str(len(calls)), f"{tokens:,}", show(usd) if known else "unpriced"])
-            shares.append(float(usd / found.usd) if found.usd and known else None)
+            shares.append(float(usd) / float(found.usd) if found.usd and known else None)
         doubts = [
             f"{count} {word}" for word, count in (("unpriced", found.unpriced), ("estimated", found.estimated)) if count
         ]

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from tollbook import _money
 from tollbook._money import MOST, from_usd, plain, show, to_usd
+from tollbook.ledger import Row
+from tollbook.reports import ReportRow
+from tollbook.testing._baseline import Sum, risen
 
 picos = st.integers(-(10**30), 10**30)
 
@@ -90,3 +93,19 @@ def test_more_than_twelve_decimals_are_rounded_half_to_even():
 
 def test_the_examples_in_the_documentation_hold():
     assert doctest.testmod(_money).failed == 0
+
+
+def test_what_a_program_makes_of_its_decimal_context_changes_no_amount() -> None:
+    """It may round to three digits, or raise an error where anything is rounded."""
+    then, now = (Row({}, calls=1, total_cost=cost) for cost in (1_234_567 * 10**9 + 10**6, 1_234_567 * 10**9))
+    tests = {test: Sum(Decimal(usd), 1, 1) for test, usd in (("a", "1234.567"), ("b", "0.001234"))}
+    with decimal.localcontext(decimal.Context(prec=3, traps=[decimal.Inexact])):
+        assert show(Decimal("-123.4567")) == "-$123.46"
+        assert from_usd("8999999.999999999999") == 8_999_999_999_999_999_999
+        row = ReportRow((), now)
+        row.compared, row.previous = True, ReportRow((), then)
+        assert row.change is not None
+        assert row.change.percent == pytest.approx(-8.1e-08)
+        assert (tests["a"] + tests["b"]).usd == Decimal("1234.568234")
+        assert risen(tests["a"], tests["a"] + tests["b"], 0.0001) is None
+        assert "from $1,234.57" in (risen(tests["a"], tests["a"] + tests["a"], 10) or "")

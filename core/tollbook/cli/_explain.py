@@ -160,7 +160,8 @@ def reasons(each: Explained) -> Iterator[tuple[str, str]]:
         yield "missing", "a rate card that was used is not in the ledger, so the lines can't be shown"
     if cost is not None and cost.listed is not None and cost.total is not None:
         more = to_usd(cost.total - cost.listed)
-        differs = "the same" if not more else f"{show(abs(more))} {'more' if more > 0 else 'less'} than the list says"
+        by = show(more.copy_abs())
+        differs = "the same" if not more else f"{by} {'more' if more > 0 else 'less'} than the list says"
         yield "charged", f"the provider said {show(cost.total_usd)}: {differs} ({show(to_usd(cost.listed))})"
     elif used is not None and used.charge is not None:
         yield "charged", "the provider said what it cost; no list price is known beside it"

@@ -79,7 +79,7 @@ def notes(report: Report) -> list[tuple[str, str]]:
         said.append((f"~ estimated: {counted(total.estimated_calls)}{part}", ""))
     if total.listed_calls and total.listed_difference is not None:
         more = total.listed_difference >= 0
-        by = f"{show(abs(total.listed_difference))} {'more' if more else 'less'} than"
+        by = f"{show(total.listed_difference.copy_abs())} {'more' if more else 'less'} than"
         said.append((f"charged: {counted(total.listed_calls)}, {by} the list price of {show(total.listed_cost)}", ""))
     if total.failed_calls:
         said.append((f"failed: {counted(total.failed_calls)}, in the total only where a usage is known", ""))

@@ -75,8 +75,8 @@ class Change:
     @property
     def percent(self) -> float | None:
         """The same in percent of before, 12.5 for an eighth more; None: that cost nothing, or a cost is not known."""
-        difference, then = self.cost, self._then.cost if self._then else None
-        return None if difference is None or not then else float(difference / then * 100)
+        then = self._then.sums.total_cost if self._then else 0
+        return None if self.cost is None or not then else 100 * (self._now.sums.total_cost - then) / then
 
     @property
     def state(self) -> Literal["", "new", "gone"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tollbook._money import plain, show
+from tollbook._money import exactly, plain, show
 from tollbook._paths import replace_file
 
 
@@ -24,7 +24,8 @@ class Sum(msgspec.Struct, frozen=True):
     replayed: int = 0
 
     def __add__(self, other: Sum) -> Sum:
-        return Sum(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        with exactly():
+            return Sum(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
 
 class _File(msgspec.Struct):
@@ -74,7 +75,8 @@ def risen(before: Sum, now: Sum, percent: float) -> str | None:
         tokens = Decimal(before.tokens), Decimal(now.tokens)
         pairs.append((*tokens, f"{before.tokens:,} tokens", f"{now.tokens:,} tokens"))
     for old, new, old_said, new_said in pairs:
-        if new > old * (1 + Decimal(str(percent)) / 100):
-            rise = f" ({(new / old - 1) * 100:+.1f} %)" if old else ""
-            return f"the test's model calls rose from {old_said} to {new_said}{rise}; {percent:g} % are tolerated"
+        with exactly():
+            if new > old * (1 + Decimal(str(percent)) / 100):
+                rise = f" ({(new / old - 1) * 100:+.1f} %)" if old else ""
+                return f"the test's model calls rose from {old_said} to {new_said}{rise}; {percent:g} % are tolerated"
     return None

@@ -142,7 +142,7 @@ class Captured(Sequence[CapturedCall]):
         for call in self._calls():
             by_name.setdefault(call.model, []).append(call)
         sums = {name: _usd(calls) for name, calls in by_name.items()}
-        return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0] or "")))
+        return dict(sorted(sums.items(), key=lambda item: (item[1].copy_negate(), item[0] or "")))
 
     @property
     def unpriced(self) -> int:

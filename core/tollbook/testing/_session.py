@@ -199,7 +199,8 @@ class Costs:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the cost by test."""
         called = sorted(
-            ((test, s) for test, s in self._sums.items() if s.calls), key=lambda pair: (-pair[1].usd, pair[0])
+            ((test, s) for test, s in self._sums.items() if s.calls),
+            key=lambda pair: (pair[1].usd.copy_negate(), pair[0]),
         )
         if self._is_worker or not (called or self._limit is not None or self._update):
             return
@@ -229,7 +230,7 @@ class Costs:
         elif self._file is not None:
             new = [s for test, s in called if test not in self._before]
             if new:
-                usd = show(sum((s.usd for s in new), Decimal(0)))
+                usd = show(sum(new, Sum(Decimal(0), 0, 0)).usd)
                 remarks.append((f"{len(new)} tests ({usd}) are not in {self._file}: --tollbook-update-baseline", False))
         return remarks
 

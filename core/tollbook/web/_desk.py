@@ -119,8 +119,9 @@ def brief(usd: Decimal | None) -> str:
     """Money at a glance: cents from a dollar on, and below three digits, which keeps it from looking like nothing."""
     if not usd:
         return show(usd)
-    places = 2 if abs(usd) >= 1 or usd == round(usd, 2) else max(min(2 - usd.adjusted(), 12), -usd.adjusted())
-    return f"{'-' if usd < 0 else ''}${abs(usd):,.{places}f}"
+    amount = usd.copy_abs()
+    places = 2 if amount >= 1 or amount == round(amount, 2) else max(min(2 - usd.adjusted(), 12), -usd.adjusted())
+    return f"{'-' if usd < 0 else ''}${amount:,.{places}f}"
 
 
 def signed(usd: Decimal) -> str:
