@@ -114,6 +114,11 @@ def test_the_list_price_is_compared_where_the_provider_stated_a_charge(store: St
         ("gpt-5.5", ["gpt-5.4-mini", "gpt-5-nano"]),
         ("o3", ["o3-mini"]),
         ("gemini-2.5-pro", ["gemini-2.5-flash", "gemini-2.5-flash-lite"]),
+        ("regional.anthropic.claude-opus-4-1-20250805-v1:0", ["regional.anthropic.claude-sonnet-4-20250514-v1:0"]),
+        ("openai/gpt-4o", ["openai/gpt-4o-mini"]),
+        ("mistral-large-latest", ["mistral-medium", "mistral-small-latest"]),
+        ("sonar-pro", ["sonar"]),
+        ("qwen3-8b", []),
         ("claude-haiku-4-5", []),
         ("gpt-4", []),
         ("a sentence, not a name", []),
@@ -124,7 +129,8 @@ def test_the_family_of_a_model(model: str, expected: list[str]):
         "claude-opus-5 claude-sonnet-5 claude-sonnet-4-5 claude-sonnet-4-6 claude-haiku-4-5 claude-haiku-5-5 "
         "claude-3-5-haiku claude-3-haiku gpt-4o gpt-4o-mini gpt-4o-mini-tts gpt-5 gpt-5-nano gpt-5.4-mini gpt-5.6-mini "
         "o3-mini o4-mini gemini-2.5-flash gemini-2.5-flash-preview gemini-2.5-flash-lite gemini-2.0-flash "
-        "gemini-2.5-flash-tts"
+        "gemini-2.5-flash-tts regional.anthropic.claude-sonnet-4-20250514-v1:0 global.anthropic.claude-haiku-4-0-v1:0 "
+        "openai/gpt-4o-mini mistral-medium mistral-small-latest sonar qwen3.8-flash"
     )
     assert smaller(model, known.split()) == expected
 

@@ -23,7 +23,9 @@ SIZES = {
 _ANY = 1
 _NO_PART = frozenset({"latest", "preview"})
 _DATE = re.compile(r"-20\d\d-?[01]\d-?[0-3]\d\b")
-_NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+_BUILD = re.compile(r"-v\d+(:\d+)?$")
+"""What Bedrock puts after a model's own name."""
+_NAME = re.compile(r"[a-z0-9]+([./-][a-z0-9]+)*")
 
 Version = tuple[tuple[int, str], ...]
 Kind = tuple[tuple[str, ...], int, Version]
@@ -32,13 +34,13 @@ Kind = tuple[tuple[str, ...], int, Version]
 
 def _kind(name: str) -> Kind | None:
     """None for a name that is not made as described."""
-    short = _DATE.sub("", name.lower())
+    short = _DATE.sub("", _BUILD.sub("", name.lower()))
     if not _NAME.fullmatch(short):
         return None
     words: list[str] = []
     version: list[tuple[int, str]] = []
     sizes: list[int] = []
-    for part in re.split(r"[.-]", short):
+    for part in re.split(r"[./-]", short):
         if part in SIZES:
             sizes.append(SIZES[part])
         elif digits := re.search(r"\d+", part):
@@ -59,13 +61,14 @@ def smaller(model: str, among: Iterable[str]) -> list[str]:
         if kind is None or kind[0] != own[0] or kind[1] <= own[1] or kind[2] > own[2] or not _same(kind[2], own[2]):
             continue
         # Of several, the plainest name is meant.
-        best[kind[1]] = max(best.get(kind[1], ((), 0, "")), (kind[2], -len(name), name))
+        found = (kind[2], -len(name), name)
+        best[kind[1]] = max(best.get(kind[1], found), found)
     return [best[size][2] for size in sorted(best)]
 
 
 def _same(one: Version, other: Version) -> bool:
-    """Whether the versions are counted alike: `o3` and `4o` are of other lines than `3` and `4`."""
-    return [text for _, text in one][:1] == [text for _, text in other][:1]
+    """Whether the versions are counted alike: `o3` and `4o` are of other lines than `3` and `4`, and `8b` is a size."""
+    return bool(one) == bool(other) and all(a == b for (_, a), (_, b) in zip(one, other, strict=False))
 
 
 def smaller_models(seller: str, model: str) -> list[str]:
