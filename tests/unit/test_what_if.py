@@ -121,6 +121,13 @@ def test_a_known_cost_of_unknown_usage_stays_where_nothing_changes(store: Store)
         assert what_if(store, **change).total.unknown_calls == 1  # type: ignore[arg-type]
 
 
+def test_no_tokens_from_a_cache_are_nothing_cached(store: Store) -> None:
+    usage = Usage({"input": MILLION, "input_cache_read": 0, "output": MILLION}, charge=5 * 10**12)
+    put(store, call(start=DAY, usage=usage, cost=cost_of(usage, "openai", "gpt-4o", DAY)))
+    total = what_if(store, cache=False).total
+    assert (total.hypothetical_usd, total.compared_calls, total.changed_calls) == (5, 1, 0)
+
+
 def test_a_charge_stays_where_nothing_changes_and_is_the_list_price_where_something_does(store: Store) -> None:
     usage = Usage({"input": MILLION, "output": MILLION}, charge=5 * 10**12)
     charged = call(

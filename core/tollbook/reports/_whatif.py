@@ -321,11 +321,15 @@ def _uncharged(usage: Usage) -> Usage:
 
 def _uncached(usage: Usage) -> Usage:
     """The same with nothing cached; itself if nothing was."""
+    if not any(map(_is_cached, (usage.quantities, *(part.quantities for part in usage.parts)))):
+        return usage
     quantities = _plain(usage.quantities)
     parts = tuple(Part(part.kind, _plain(part.quantities), part.model) for part in usage.parts)
-    if quantities == usage.quantities and parts == usage.parts:
-        return usage
     return msgspec.structs.replace(usage, quantities=quantities, parts=parts)
+
+
+def _is_cached(quantities: Mapping[str, int]) -> bool:
+    return any(quantity and name in UNCACHED for name, quantity in quantities.items())
 
 
 def _plain(quantities: Mapping[str, int]) -> dict[str, int]:
