@@ -159,7 +159,7 @@ def _close() -> None:
     if ledger is not None:
         ledger.close()
         if (active := sys.modules.get("tollbook.budgets._active")) is not None:
-            active.forget()
+            active.part_from(ledger)
 
 
 @contextlib.contextmanager

@@ -268,6 +268,8 @@ def _tee(call: Call, chunks: Iterator[bytes]) -> Iterator[bytes]:
             call.reading = False
             if call.scan is not None:
                 _look(call, chunk)
+                if call.stop is not None:
+                    raise call.stop  # noqa: TRY301 - a budget cuts this stream, which the host reads itself
             yield chunk
             call.reading = True
     except BaseException as error:
@@ -283,6 +285,8 @@ async def _atee(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes
             call.reading = False
             if call.scan is not None:
                 _look(call, chunk)
+                if call.stop is not None:
+                    raise call.stop  # noqa: TRY301 - a budget cuts this stream, which the host reads itself
             yield chunk
             call.reading = True
     except BaseException as error:

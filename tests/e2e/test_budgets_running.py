@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ def answer(request: Any) -> Any:
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     whole = {"id": "c", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [said]}
     return HTTP.Response(200, json={**whole, "usage": usage})
+
+
+async def pieces_async(model: str) -> AsyncIterator[bytes]:
+    for each in pieces(model):
+        yield each
+
+
+def answer_async(request: Any) -> Any:
+    content = pieces_async(json.loads(request.content)["model"])
+    return HTTP.Response(200, headers={"content-type": "text/event-stream"}, content=content)
 
 
 @pytest.fixture
@@ -158,3 +168,40 @@ def test_what_calls_reserved_that_have_ended_cuts_no_stream(client: openai.OpenA
         for _ in range(9):
             ask(client)
         assert len(list(ask(client, stream=True))) == WORDS
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+async def test_a_stream_that_the_program_reads_itself_is_cut_too(client: openai.OpenAI, asynchronous: bool) -> None:
+    """By lines, past the SDK's own parser."""
+    got: list[str] = []
+    body: Any = {"model": "gpt-4o", "messages": ASK, "max_tokens": 300, "stream": True}
+
+    async def read() -> None:
+        http = HTTP.AsyncClient(transport=HTTP.MockTransport(answer_async))
+        async with openai.AsyncOpenAI(api_key="none", max_retries=0, http_client=http) as other:
+            if asynchronous:
+                async with other.chat.completions.with_streaming_response.create(**body) as response:
+                    async for line in response.iter_lines():
+                        got.append(line)
+            else:
+                with client.chat.completions.with_streaming_response.create(**body) as response:
+                    got.extend(response.iter_lines())
+
+    with tollbook.budget(tokens=60, ceiling=1, on_stream="stop"), pytest.raises(tollbook.BudgetExceeded, match="cut"):
+        await read()
+    assert len(got) < WORDS
+
+
+def test_a_program_that_takes_another_ledger_holds_nothing_in_the_one_before(
+    client: openai.OpenAI, tmp_path: Path
+) -> None:
+    """A call that is under way meanwhile is recorded in the other one."""
+    tollbook.set_budgets({"name": "b", "calls": 1, "action": "stop"})
+    before = _runtime.store().path
+    stream = ask(client, stream=True)
+    tollbook.autolog(store=tmp_path / "other.db")
+    assert len(list(stream)) == WORDS
+    assert len(_runtime.store().spans(limit=None)) == 1
+    tollbook.autolog(store=before)
+    assert [(s.spent, s.reserved) for s in _runtime.store().limits.states()] == [(0, 0)]
+    ask(client)

@@ -13,7 +13,7 @@ from tollbook import _guard
 from tollbook._paths import marker
 from tollbook.budgets import _alerts
 from tollbook.budgets._budget import Budget, restored, stored
-from tollbook.budgets._keeper import keeper
+from tollbook.budgets._keeper import PATIENCE, keeper
 from tollbook.ledger import Ledger, Store, StoreError
 from tollbook.spans import _gate
 
@@ -117,6 +117,18 @@ def forget() -> None:
         _seen = None
         if _gate.gate is keeper and not keeper.used:
             _gate.gate = None
+
+
+def part_from(ledger: Ledger) -> None:
+    """The ledger is closed: calls under way are recorded elsewhere, and what they reserved in it is given back."""
+    reserves = bool(keeper.budgets) and _obeyed is ledger
+    forget()
+    if reserves:
+        try:
+            ledger.store.limits.release_own(PATIENCE)
+        except StoreError:
+            _guard.report("tollbook.budgets.part_from")  # it is given back when the process ends
+        ledger.store.close()
 
 
 def leave_ledger() -> bool:

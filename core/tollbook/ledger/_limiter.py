@@ -106,6 +106,13 @@ class Limiter:
         with self._writer.transaction(timeout) as database:
             _limits.release(database, bytes.fromhex(span_id))
 
+    def release_own(self, timeout: float) -> None:
+        """Give back what all calls of this process reserved here."""
+        from tollbook.ledger import _limits
+
+        with self._writer.transaction(timeout) as database:
+            _limits.release_ended(database, [_owners.this_process()])
+
     def used(self, limit: Limit, holder: str, start: int) -> tuple[int, int]:
         """What is spent and what is reserved in the window of `start` (Unix nanoseconds)."""
         from tollbook.ledger import _limit, _limits
