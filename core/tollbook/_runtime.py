@@ -143,6 +143,8 @@ def _open() -> Ledger:
         from tollbook.ledger import Ledger
 
         opened = _ledger = Ledger(_url)
+        if _salt.place is None:  # beside it also after the program has gone to another directory
+            _salt.place = opened.store.path
         _sink.sink = opened.append
         opened.after_drain.append(lambda _: _late.catch_up())
         _write_cards()

@@ -70,3 +70,16 @@ def test_a_secret_that_cannot_be_read_is_an_error_and_no_made_up_pseudonym(tmp_p
     result = run("whois", "ada", "--store", str(tmp_path / "ledger.db"))
     assert result.exit_code == 1
     assert "can't be read" in result.output
+
+
+def test_the_secret_lies_beside_the_ledger_wherever_the_program_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOLLBOOK_STORE", "here.db")
+    monkeypatch.chdir(tmp_path)
+    tollbook.record(model="gpt-4o", provider="openai", usage={"input_tokens": 10, "output_tokens": 1})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    spend("ada")
+    assert (tmp_path / "here.db.salt").exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
