@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from html import escape
+from html import escape as _escape
 from typing import NamedTuple, Protocol
+
+from tollbook._clean import clean
 
 _BOX = "font:13px/1.5 system-ui,sans-serif;max-width:880px;overflow-x:auto;margin:4px 0"
 _MONO = "font-variant-numeric:tabular-nums"
@@ -58,6 +60,11 @@ class Bar(NamedTuple):
     """At its right: how long, tokens, cost."""
     tip: str
     """What is shown when somebody points at it."""
+
+
+def escape(text: str) -> str:
+    """A text from elsewhere as HTML that shows it and does nothing else: what can't be seen is spelled out."""
+    return "\n".join(_escape(clean(line)) for line in text.split("\n"))
 
 
 def box(title: str, note: str, body: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tollbook import _html
+from tollbook._clean import clean
 from tollbook._money import show
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class CellCost:
     def __repr__(self) -> str:
         found = self.captured
         unpriced = f", {found.unpriced} of them unpriced" if found.unpriced else ""
-        by_model = "; ".join(f"{model}: {show(usd)}" for model, usd in found.by_model.items())
+        by_model = "; ".join(f"{clean(str(model))}: {show(usd)}" for model, usd in found.by_model.items())
         models = f" ({by_model})" if by_model else ""
         return f"{_total(found)}: {found.calls} calls{unpriced}, {found.tokens:,} tokens{models}"
 

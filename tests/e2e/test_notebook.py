@@ -14,7 +14,7 @@ import tollbook
 from tollbook import _html, _runtime
 from tollbook.budgets import budget_status
 
-HOSTILE = "<script>alert('x')</script>\" onload=\"x & y"
+HOSTILE = "<script>alert('x')</script>\" onload=\"x & y\x1b[31m\u202e"
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,8 @@ def _closed() -> Iterator[None]:
 
 
 def parsed(html: str) -> ET.Element:
-    """The picture, which is also well-formed XML, with no element or attribute that could run or load anything."""
+    """The picture, also well-formed XML, with nothing that could run, load anything or hide what is there."""
+    assert html.isprintable()
     root = ET.fromstring(html.replace("&nbsp;", " "))
     allowed = {"div", "span", "strong", "table", "tr", "th", "td", "svg", "g", "rect", "text", "title"}
     assert {element.tag for element in root.iter()} <= allowed

@@ -198,8 +198,10 @@ def test_openai_errors() -> None:
                 client.chat.completions.create(**CHAT)
         with pytest.raises(openai.NotFoundError, match="has no answer"):
             client.moderations.create(input="Hello")
+        with pytest.raises(openai.NotFoundError, match="has no answer"):
+            client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"RIFF\xff", "audio/wav"))
         assert client.chat.completions.create(**CHAT).choices[0].message.content == "Back."
-    assert [call.status for call in calls] == ["error", "error", "error", "ok"]
+    assert [call.status for call in calls if call.model != "whisper-1"] == ["error", "error", "error", "ok"]
 
 
 def test_openai_retries() -> None:
@@ -267,3 +269,9 @@ def test_nothing_is_left_of_a_capture(tmp_path: Path, monkeypatch: pytest.Monkey
         record()
         assert list((tmp_path / "temporary").iterdir())
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_what_calls_are_called_does_nothing_to_a_terminal() -> None:
+    with capture() as calls:
+        tollbook.record(model="<b>\x1b[31m\u202e", provider="openai", usage={"input_tokens": 7})
+    assert repr(calls[0]) == r"<call <b>\x1b[31m\u202e: 7 tokens, cost unknown, ok>"

@@ -350,3 +350,8 @@ def test_what_can_not_be_asked_is_refused_with_what_can(store: Store, asked, sai
         put(store, call())
     with pytest.raises(ValueError, match=said):
         report(store, **asked)
+
+
+def test_a_row_does_nothing_to_a_terminal(store: Store) -> None:
+    (row,) = report(put(store, call(response_model="a\x1b[2J")), by=["model"]).rows
+    assert repr(row).startswith(r"<ReportRow a\x1b[2J: 1 calls")

@@ -12,7 +12,10 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from tollbook import _clean
+
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+clean = _clean.clean
 _BREAKS = "-_/.:@ "
 """Characters after which a name may be folded."""
 _COMFORTABLE, _LEAST = 24, 8
@@ -65,13 +68,6 @@ def say(text: str = "") -> None:
     """Print a line, now. Click would take colours out, and take an ASCII terminal for one of UTF-8."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def clean(text: str) -> str:
-    """The text with everything that is not plainly visible (control, format and line characters) spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def columns(text: str) -> int:

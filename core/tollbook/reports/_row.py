@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from tollbook._clean import clean
 from tollbook._money import plain, show, to_usd
 from tollbook.ledger import Row
 
@@ -108,7 +109,7 @@ class ReportRow:
         """What one call, run or session cost, if that was asked for."""
 
     def __repr__(self) -> str:
-        names = ", ".join("unknown" if value is None else value for value in self.key) or "total"
+        names = ", ".join("unknown" if value is None else clean(value) for value in self.key) or "total"
         return f"<ReportRow {names}: {self.calls:,} calls, {show(self.cost)}>"
 
     @property

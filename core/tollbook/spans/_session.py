@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tollbook._clean import clean
 from tollbook._money import to_usd
 
 
@@ -99,4 +100,4 @@ class Session:
         return max(trace.end_time_ns for trace in self.traces)
 
     def __repr__(self) -> str:
-        return f"<session {self.id}: {self.llm_calls} calls in {len(self.traces)} traces, {self.total_cost} USD>"
+        return f"<session {clean(self.id)}: {self.llm_calls} calls in {len(self.traces)} traces, {self.total_cost} USD>"

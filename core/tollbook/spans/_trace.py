@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from tollbook._clean import clean
 from tollbook._money import to_usd
 from tollbook.spans import _attributes, _levels
 from tollbook.spans._record import Record
@@ -115,7 +116,7 @@ class TraceSpan:
         return None if self.record.cost is None else self.record.cost.total_usd
 
     def __repr__(self) -> str:
-        return f"<span {self.name} {self.span_id} {self.status}>"
+        return f"<span {clean(self.name)} {self.span_id} {clean(self.status)}>"
 
 
 class TraceData:

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from tollbook._clean import clean
 from tollbook._money import show, to_usd
 from tollbook.testing import _replays
 
@@ -80,7 +81,8 @@ class CapturedCall:
         tokens = "unknown" if self.tokens is None else f"{self.tokens:,}"
         replayed = ", replayed" if self.replayed else ""
         cost = "cost unknown" if self.cost is None else show(self.cost)
-        return f"<call {self.model}: {tokens} tokens, {cost}, {self.status}{replayed}>"
+        model = clean(str(self.model))
+        return f"<call {model}: {tokens} tokens, {cost}, {clean(self.status)}{replayed}>"
 
 
 class Captured(Sequence[CapturedCall]):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from tollbook.testing._answers import Answer, Failure, Given, Json, Script
 
@@ -87,7 +87,7 @@ class Fake:
 
     def _respond(self, library: ModuleType, request: Any) -> Any:
         content: bytes = request.content
-        body: Json = json.loads(content) if content else {}
+        body = _read(content)
         with self._lock:
             number = len(self.requests)
             self.requests.append(body)
@@ -107,6 +107,15 @@ class Fake:
             return library.Response(200, headers=headers, json=reply)
         headers["content-type"] = "text/event-stream; charset=utf-8"
         return library.Response(200, headers=headers, content=b"".join(map(_line, reply)))
+
+
+def _read(content: bytes) -> Json:
+    """What a request says; nothing where it is a form, such as one with a file."""
+    try:
+        found: object = json.loads(content)
+    except ValueError:
+        return {}
+    return cast("Json", found) if isinstance(found, dict) else {}
 
 
 def _line(event: Event) -> bytes:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tollbook._clean import clean
 from tollbook._money import show, to_usd
 from tollbook.budgets import Budget, BudgetExceeded, LocalBudget, budget, keeper
 
@@ -88,7 +89,7 @@ class Limits:
             if each.refused:
                 return f"a model call was refused, which the test did not notice: {marker}, and that was used up"
             if unit == "usd" and captured.unpriced and not self._allow_unpriced:
-                models = sorted({str(call.model) for call in captured if call.unpriced})
+                models = sorted({clean(str(call.model)) for call in captured if call.unpriced})
                 return (
                     f"nobody can tell what the test cost: there is no price for {', '.join(models)}. Define one "
                     "(tollbook prices add), or mark the test with tollbook(..., on_unpriced='allow')"
