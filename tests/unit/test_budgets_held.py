@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,16 @@ def test_a_name_in_a_scope_without_a_value_is_each_and_an_empty_value_is_a_mista
     with open_store(store) as opened:
         found = [restored(limit) for limit in opened.limits.limits()]
     assert [(each.name, each.limit.where) for each in found] == [("all", {}), ("each", {"feature": "*"})]
+
+
+def test_a_block_counts_what_is_booked_in_it_by_hand() -> None:
+    """Nobody asked the block before, but it has less room for what comes."""
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    with tollbook.budget(usd=1) as money, tollbook.budget(calls=5) as calls, tollbook.budget(tokens=5000) as tokens:
+        tollbook.record(model="gpt-4o", provider="openai", usage=usage)
+        with tollbook.span("work") as span:
+            span.set_cost("0.25")
+            tollbook.record(model="gpt-4o", provider="openai", usage=usage)  # it counts, and not the span
+        tollbook.record(model="unknown", provider="nobody", usage=usage)
+    assert (calls.spent, calls.reserved, tokens.spent) == (3, 0, 3300)
+    assert (money.spent, money.unpriced) == (2 * Decimal("0.0035"), 1)

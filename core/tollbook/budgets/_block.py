@@ -11,7 +11,7 @@ from tollbook.budgets._budget import Budget
 from tollbook.budgets._keeper import keeper
 from tollbook.budgets._local import LocalBudget
 from tollbook.budgets._parse import budget_from
-from tollbook.spans import _gate
+from tollbook.spans import _gate, _sink
 
 
 def budget(
@@ -60,6 +60,7 @@ def budget(
     except TypeError:  # a setting that has no hash, which is none
         made = _made(*settings, downgrade, callback)
     keeper.used = True
+    _sink.booked = keeper.saw
     if _gate.gate is None:
         _gate.gate = keeper
     return LocalBudget(made)

@@ -93,6 +93,12 @@ class Keeper:
             _stopped(call, error)
             return None
 
+    def saw(self, record: Record) -> None:
+        """Count in blocks what is booked without having been asked for: by hand, or by a framework."""
+        if record.bills and not record.covers:
+            for block in active.get():
+                block.add(record)
+
     async def admit_async(self, call: Call) -> str | None:
         """As `admit`; what has to wait for the ledger, waits in a thread."""
         if not self.budgets:

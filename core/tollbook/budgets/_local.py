@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from contextvars import ContextVar
 from decimal import Decimal
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +48,8 @@ class _Ended(msgspec.Struct, gc=False, frozen=True):
 
 
 _ONE = _Ended(1, 1)
+_unasked: Any = SimpleNamespace(reserved=0)
+"""A call that nobody was asked for."""
 
 
 class LocalBudget:
@@ -207,6 +209,13 @@ class LocalBudget:
             self._ended.append(ended)
         if len(self._ended) >= _MANY:
             self._all()
+
+    def add(self, record: Record) -> None:
+        """Count what has reserved nothing here, since nobody was asked before it was made."""
+        if self.budget.limit.unit == "calls":
+            self._ended.append(_Ended(0, 1))
+        else:
+            self.settle(_unasked, record)
 
     def _reckon(self) -> None:
         """Put what calls took that have ended in place of what was reserved for them."""

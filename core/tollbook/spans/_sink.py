@@ -40,6 +40,9 @@ sink: Sink = first
 observer: Sink | None = None
 """Gets each record before the sink does; None where nobody counts what is spent."""
 
+booked: Sink | None = None
+"""Gets, before the sink does, each record that is none of a metered SDK's call; None where no block has a budget."""
+
 unsaid: list[Callable[[], object]] = []
 """Called before the ledger is read, to write what has ended without a word of it."""
 
@@ -54,6 +57,8 @@ def emit(record: Record) -> None:
     try:
         if observer is not None:
             observer(record)
+        if booked is not None:
+            booked(record)
         sink(record)
     except Exception:  # noqa: BLE001 - the guard: the program that ended a span has no part in it
         _guard.report("tollbook.spans.emit")
