@@ -130,6 +130,29 @@ def test_what_runs_in_the_background_stays_reserved_until_its_answer_is_read(met
     assert bill.usage.total_tokens == 1100
 
 
+def test_what_runs_in_the_background_is_booked_to_who_asked_and_not_to_who_reads(meter: Any) -> None:
+    meter.on()
+    answers = iter(
+        [response("queued"), response("in_progress"), response("completed", used=True), response("queued", number=2),
+         response("completed", number=2, used=True)]
+    )  # fmt: skip
+    with Server(lambda _: next(answers)).client() as client:
+
+        def ask() -> None:
+            client.responses.create(model="gpt-4o-mini", input="hi", background=True)
+
+        tollbook.attribute(feature="asks", user="ada")(ask)()
+        with tollbook.attribute(feature="reads"):
+            client.responses.retrieve("resp_1")
+            client.responses.retrieve("resp_1")
+        ask()
+        with tollbook.attribute(feature="reads"):
+            client.responses.retrieve("resp_2")
+    first, second = (record.attribution for record in meter.records() if record.bills)
+    assert first == {"feature": "asks", "user": tollbook.user_pseudonym("ada")}
+    assert second == {"feature": "reads"}, "nobody said who asked"
+
+
 def test_a_stream_that_runs_in_the_background_is_billed_when_it_tells_its_usage(meter: Any) -> None:
     meter.on()
     events = [

@@ -143,6 +143,8 @@ class Call:
     def identify(self, response_id: str) -> None:
         """Make the record's identity the response's own, so that it is booked once however often it is read."""
         trace_id, span_id = _identity(self.record, response_id)
+        if (asked := _asked.pop(span_id, None)) is not None:
+            self.record.attribution = asked
         if (waiting := _waiting.pop(span_id, None)) is not None:
             self.settle, self.reserved = waiting.settle, waiting.reserved
         elif self.move is not None:
@@ -151,10 +153,14 @@ class Call:
         self.record.trace_id, self.record.span_id, self.record.parent_id = trace_id, span_id, None
 
     def wait_for(self, response_id: str) -> None:
-        """Keep what is reserved until the answer is read, which another call will do, or another process."""
+        """Keep what is reserved, and whom it is for, until the answer is read: by another call, or another process."""
+        _, span_id = _identity(self.record, response_id)
+        if self.record.attribution:
+            _asked.setdefault(span_id, self.record.attribution)  # it may be read before it is ready
+            while len(_asked) > _MOST:
+                _asked.pop(next(iter(_asked)))
         if self.settle is None and self.move is None:
             return
-        _, span_id = _identity(self.record, response_id)
         rest = Call.__new__(Call)  # which none begins with
         rest.settle, rest.reserved = self.settle, self.reserved
         if self.move is not None:
@@ -166,7 +172,9 @@ class Call:
 
     def ended_without_answer(self, response_id: str) -> None:
         """Give back what was kept for an answer that will not come."""
-        if (waiting := _waiting.pop(_identity(self.record, response_id)[1], None)) is not None:
+        _, span_id = _identity(self.record, response_id)
+        _asked.pop(span_id, None)
+        if (waiting := _waiting.pop(span_id, None)) is not None:
             waiting.give_back()
 
     @property
@@ -277,6 +285,8 @@ class Call:
 _MOST = 1000
 _waiting: dict[str, Call] = {}
 """What is reserved for answers that are made in the background, by the span's id that their record will have."""
+_asked: dict[str, dict[str, str]] = {}
+"""Whom these answers are booked to, by the same: those who asked for them, and not who reads them."""
 
 
 def _identity(record: Record, response_id: str) -> tuple[str, str]:
