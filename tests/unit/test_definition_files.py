@@ -220,6 +220,69 @@ def test_what_is_wrong_in_added_prices_is_raised_and_nothing_of_it_is_added() ->
     assert names() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "broken", "wrong"),
+    [
+        (
+            "p.toml",
+            '[[model]]\nname = "x"\nprice.input = 1\n' + ".".join(["note"] * 3000) + " = 1",
+            "not nested so deeply",
+        ),
+        (
+            "p.toml",
+            '[[model]]\nname = "x"\nprice = { input = 1e9999999999999999999 }',
+            "price.input: expected a number",
+        ),
+        ("p.json", r'{"name": "\ud800", "price": {"input": 1}}', "expected texts"),
+        ("p.json", '{"name": "x", "price": {"input": 1e9999999999999999999}}', "price.input: expected a number"),
+    ],
+)
+def test_what_nothing_can_read_does_not_switch_off_the_rest(
+    name: str, broken: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = '{"name": "good", "price": {"input": 1}}' if name.endswith("json") else GOOD
+    (tmp_path / name).write_text(f"[{broken}, {good}]" if name.endswith("json") else f"{broken}\n{good}")
+    monkeypatch.setenv("TOLLBOOK_PRICES", name)
+    reload_definitions()
+    assert names() == ["good"]
+    assert usd("gpt-4o", {"input": 1_000_000}, provider="openai") == Decimal("2.5")
+    assert [wrong in str(each) for each in definition_errors()] == [True]
+
+
+def test_of_a_definition_with_countless_problems_the_first_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text('[[model]]\nname = "x"\n' + "".join(f"k{n} = 1\n" for n in range(5000)))
+    found = check(path)
+    assert len(found) == 21
+    assert str(found[-1]).endswith("... and 4,980 more problems")
+
+
+def test_a_home_that_can_t_be_looked_into_has_no_definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of another user, under whose name a service was started; a name too long is closed to root as well."""
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / ("x" * 5000)))
+    reload_definitions()
+    assert usd("gpt-4o", {"input": 1_000_000}, provider="openai") == Decimal("2.5")
+    assert definition_errors() == []
+
+
+@pytest.mark.parametrize("named", ["~nobody-has-this-name/p.toml", "gone.toml"])
+def test_a_place_that_can_t_be_found_is_a_problem_and_no_more(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("TOLLBOOK_PRICES", named)
+    try:
+        reload_definitions()
+        assert usd("gpt-4o", {"input": 1_000_000}, provider="openai") == Decimal("2.5")
+        assert [each.file for each in definition_errors()] == [named]
+    finally:
+        monkeypatch.chdir(tmp_path)
+
+
 LANGFUSE = {
     "id": "clx",
     "projectId": None,
@@ -253,6 +316,58 @@ def test_a_definition_of_langfuse_works_as_it_is_exported(around: object, tmp_pa
         "tokens_per_message": 4,
     }
     assert tokenizer_of(None, "my-gpt", at("2026-09-30")) is None
+
+
+TIERED = {
+    "modelName": "tiered",
+    "matchPattern": "(?i)^(google/)?(tiered)$",
+    "tokenizerId": "claude",
+    "tokenizerConfig": None,
+    "pricingTiers": [
+        {
+            "name": "Standard",
+            "isDefault": True,
+            "priority": 0,
+            "conditions": [],
+            "prices": {"input": 3e-6, "promptTokenCount": 3e-6, "output": 15e-6, "cached_content_token_count": 3e-7}
+            | {"thoughtsTokenCount": 15e-6, "grounding_queries": 0.014},
+        },
+        {
+            "name": "Large Context",
+            "isDefault": False,
+            "priority": 1,
+            "conditions": [{"usageDetailPattern": "(input|prompt|cached)", "operator": "gt", "value": 200_000}],
+            "prices": {"input": 6e-6, "output": 22.5e-6, "input_cached_tokens": 6e-7},
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("flat", [{}, {"inputPrice": 3e-6, "outputPrice": 15e-6, "prices": {"input": {"price": 3e-6}}}])
+def test_the_tiers_of_langfuse_hold_alone_and_beside_its_flat_prices(flat: dict[str, object]) -> None:
+    tollbook.add_prices({**TIERED, **flat})
+    sent = {"input": 100_000, "input_cache_read": 100_000, "output": 10}
+    assert usd("tiered", {**sent, "web_search": 2}) == Decimal("0.35815")
+    assert usd("tiered", {**sent, "input": 100_001}) == Decimal("0.660231")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"usageDetailPattern": "^input$"}, {"usageDetailPattern": "("}, {"operator": "lt"}, {"value": "much"}],
+)
+def test_a_tier_of_langfuse_with_another_condition_is_refused(change: dict[str, object]) -> None:
+    raw = json.loads(json.dumps(TIERED))
+    raw["pricingTiers"][1]["conditions"][0].update(change)
+    with pytest.raises(ValueError, match=r"tier\[0\]\.when"):
+        tollbook.add_prices(raw)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"pricingTiers": []}, {"tokenizerId": "openai", "pricingTiers": [{"prices": {}}]}]
+)
+def test_a_definition_of_langfuse_without_any_price_is_refused(more: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="at least one price"):
+        tollbook.add_prices({"modelName": "m", "matchPattern": "m", **more})
 
 
 def test_langfuses_other_units_and_total_price() -> None:

@@ -215,6 +215,8 @@ def test_the_copy_before_is_kept_and_holds_where_the_current_one_is_damaged(
     first = GOOD.replace(b"output = 9", b"output = 7")
     for content in (first, GOOD, LATER, LATER):
         assert update(put(tmp_path / "p.toml", content), content).exit_code == 0
+        for path in _update.directory().glob(f"{digest(first)}.*"):
+            os.utime(path, (0, 0))  # long ago
     assert kept() == {"current", f"{digest(GOOD)}.toml", f"{digest(LATER)}.toml"}
     assert output() == 8
     current = _update.directory() / f"{digest(LATER)}.toml"
@@ -230,6 +232,18 @@ def test_the_copy_before_is_kept_and_holds_where_the_current_one_is_damaged(
     assert update(put(tmp_path / "p.toml", GOOD), GOOD).exit_code == 0
     assert output() == 9
     assert definition_errors() == []
+
+
+def test_an_update_leaves_alone_what_another_one_is_about_to_put_in_use() -> None:
+    """Two at once: each writes its copy, then says which one holds."""
+    _update.keep(GOOD, "one")
+    other = _update.directory() / f"{digest(LATER)}.toml"
+    other.write_bytes(LATER)
+    started = _update.directory() / ".current.1.new"
+    started.write_bytes(b"{")
+    _update.keep(GOOD, "one")
+    assert other.exists()
+    assert started.exists()
 
 
 @pytest.mark.parametrize("pointer", [b"", b"{", b"[]", b"null", b"[" * 100_000, b"\xff"])

@@ -13,6 +13,9 @@ from tollbook.pricing._definition import ALWAYS, NEVER, instant_of
 LARGEST = Decimal(9_000_000)
 """US dollars per unit."""
 
+MOST_PROBLEMS = 20
+"""Of one definition, that are told; it need not take longer to say what is wrong with a file than to read it."""
+
 _DIGITS = 18
 _SMALLEST = -15
 
@@ -37,7 +40,8 @@ class Fields:
         names = sorted(known)
         for key in self.raw:
             if key not in names:
-                like = difflib.get_close_matches(str(key)[:64], names, 1)
+                told = len(self.problems) < MOST_PROBLEMS
+                like = difflib.get_close_matches(str(key)[:64], names, 1) if told else []
                 hint = f"did you mean {like[0]}?" if like else f"one of {', '.join(names)}"
                 field = f"{self.path}.{key}" if self.path else str(key)
                 self.problems.append((field, f"there is no such field; {hint}"))

@@ -36,9 +36,24 @@ def home() -> Path:
 
 def files() -> list[Path]:
     """The files of definitions that there are, those of least authority first."""
-    found = [path for path in (home() / "prices.toml", home() / "prices.json", *map(Path, PROJECT)) if path.is_file()]
-    named = [Path(name).expanduser() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
-    return [path.absolute() for path in found + named]
+    places = (home() / "prices.toml", home() / "prices.json", *map(Path, PROJECT))
+    named = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    return [_whole(path) for path in [*filter(_is_file, places), *named]]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the home of another user, under whose name a service was started
+        return False
+
+
+def _whole(path: Path) -> Path:
+    """`path` as an absolute one, if there is a home or a working directory to begin it with."""
+    try:
+        return path.expanduser().absolute()
+    except (OSError, RuntimeError):
+        return path
 
 
 def added() -> None:

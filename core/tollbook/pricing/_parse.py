@@ -10,10 +10,19 @@ from typing import Any, Literal
 
 from tollbook.pricing._catalog import normal
 from tollbook.pricing._definition import Definition, TierRule, Variant, Window, frozen
-from tollbook.pricing._fields import Fields, as_table
+from tollbook.pricing._fields import Fields, as_list, as_table
 from tollbook.pricing._pattern import Pattern
 from tollbook.pricing._sheet import Change, Multiple
-from tollbook.pricing._terms import LANGFUSE_KEYS, PLAIN_UNITS, ROW_UNITS, TOKEN_KEYS, UNITS, row_bucket
+from tollbook.pricing._terms import (
+    LANGFUSE_INPUT,
+    LANGFUSE_KEYS,
+    LANGFUSE_ROWS,
+    PLAIN_UNITS,
+    ROW_UNITS,
+    TOKEN_KEYS,
+    UNITS,
+    row_bucket,
+)
 from tollbook.usage import BUCKETS, TOKENS
 
 _KEYS = (
@@ -274,14 +283,16 @@ def _window(table: Fields, unit: str, per: int) -> Window:
 def _from_langfuse(raw: Mapping[str, Any]) -> dict[str, object]:
     """A model definition as Langfuse exports it, in our words."""
     prices: dict[str, object] = {}
+    rows: list[object] = []
     for key, price in (("inputPrice", "input"), ("outputPrice", "output"), ("totalPrice", "total")):
         if raw.get(key) is not None:
             prices[price] = raw[key]
-    for key, value in (as_table(raw.get("prices")) or {}).items():
-        inner = as_table(value)
-        amount = value if inner is None else inner.get("price")
-        if amount is not None:
-            prices.setdefault(LANGFUSE_KEYS.get(key, key), amount)
+    tiers = [each for each in map(as_table, as_list(raw.get("pricingTiers"))) if each is not None]
+    usual = [each for each in tiers if not each.get("conditions")]
+    for table in (raw, *usual[:1]):  # where both are there, they say the same
+        found, counted = _langfuse_prices(table.get("prices"))
+        prices = {**found, **prices}
+        rows = rows or counted
     tokenizer: dict[str, object] = {}
     if raw.get("tokenizerId"):
         tokenizer["id"] = raw["tokenizerId"]
@@ -293,6 +304,43 @@ def _from_langfuse(raw: Mapping[str, Any]) -> dict[str, object]:
         "start_time": raw.get("startDate"),
         "unit": raw.get("unit"),
         "price": prices or None,
+        "price_row": rows or None,
+        "tier": [_langfuse_tier(each) for each in tiers if each.get("conditions")] or None,
         "tokenizer": tokenizer or None,
+        # What is read for nothing but its tokenizer may have no price.
+        "adjusts": None if tokenizer and not tiers else False,
     }
     return {key: value for key, value in said.items() if value is not None}
+
+
+def _langfuse_prices(raw: object) -> tuple[dict[str, object], list[object]]:
+    """(prices by our words, price rows) of a table of Langfuse's, in which several words may mean one bucket."""
+    prices: dict[str, object] = {}
+    rows: dict[str, object] = {}
+    for key, value in (as_table(raw) or {}).items():
+        inner = as_table(value)
+        amount = value if inner is None else inner.get("price")
+        if amount is not None and key in LANGFUSE_ROWS:
+            rows.setdefault(LANGFUSE_ROWS[key], amount)
+        elif amount is not None:
+            prices.setdefault(LANGFUSE_KEYS.get(key, key), amount)
+    return prices, [{"usage": usage, "price": amount} for usage, amount in rows.items()]
+
+
+def _langfuse_tier(raw: Mapping[str, Any]) -> dict[str, object]:
+    """A tier that holds from a number of input tokens on; of any other condition, something that is refused."""
+    prices, rows = _langfuse_prices(raw.get("prices"))
+    conditions = [as_table(each) for each in as_list(raw.get("conditions"))]
+    first = conditions[0] if len(conditions) == 1 else None
+    when: dict[str, object] = {}
+    if first and _counts_input(str(first.get("usageDetailPattern"))):
+        when = {"input_tokens": {str(first.get("operator")): first.get("value")}}
+    return {"when": when, "price": prices, **({"price_row": rows} if rows else {})}
+
+
+def _counts_input(pattern: str) -> bool:
+    try:
+        found = Pattern(f"(?i).*({pattern}).*")
+    except ValueError:
+        return False
+    return all(found.matches(word) for word in LANGFUSE_INPUT)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from tollbook.pricing._definition import Definition, Problem
-from tollbook.pricing._fields import as_list, as_table, is_list
+from tollbook.pricing._fields import MOST_PROBLEMS, as_list, as_table, is_list
 from tollbook.pricing._parse import parse
 
 LARGEST_FILE = 4_000_000
@@ -53,7 +53,7 @@ def decoded(content: bytes, name: str, *, is_json: bool) -> tuple[object, str, P
     """As `read_data`, for the content of a file."""
     try:
         text = content.decode("utf-8-sig")
-        raw = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=_decimal)
+        raw = json.loads(text, parse_float=_decimal) if is_json else tomllib.loads(text, parse_float=_decimal)
     except (ValueError, RecursionError) as error:
         return None, "", Problem(name, _line_of(error), "", "", f"expected {'JSON' if is_json else 'TOML'}: {error}")
     return raw, text, None
@@ -77,7 +77,7 @@ def read(raw: object, file: str, text: str = "") -> Read:
         if table is None:
             problems.append(Problem(file, line, "", f"model[{n}]", "expected a table"))
             continue
-        definition, wrong = parse(table, file, line)
+        definition, wrong = _parsed(table, file, line)
         name = next((str(table[key])[:80] for key in ("name", "modelName") if isinstance(table.get(key), str)), "")
         problems += [Problem(file, field_line(block, line, field), name, field, what) for field, what in wrong]
         if definition is not None:
@@ -85,8 +85,23 @@ def read(raw: object, file: str, text: str = "") -> Read:
     return found, problems + list(_duplicates(found))
 
 
-def _decimal(text: str) -> Decimal:
-    return Decimal(text)
+def _parsed(table: Mapping[str, Any], file: str, line: int) -> tuple[Definition | None, list[tuple[str, str]]]:
+    """As `parse`; what it can't read at all is a problem of this definition alone, too."""
+    try:
+        definition, wrong = parse(table, file, line)
+    except RecursionError:
+        return None, [("", "expected tables that are not nested so deeply")]
+    except (ValueError, TypeError, ArithmeticError) as error:  # half a character, or what a program put into a mapping
+        return None, [("", f"expected texts, numbers, times, lists and tables: {error}")]
+    more = len(wrong) - MOST_PROBLEMS
+    return definition, wrong if more <= 0 else [*wrong[:MOST_PROBLEMS], ("", f"... and {more:,} more problems")]
+
+
+def _decimal(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # its exponent is larger than any: no number, wherever one is expected
+        return text
 
 
 def _line_of(error: Exception) -> int:

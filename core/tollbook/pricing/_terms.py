@@ -43,8 +43,23 @@ LANGFUSE_KEYS = {
     "output_reasoning_tokens": "output_reasoning",
     "output_audio_tokens": "output_audio",
     "output_image_tokens": "output_image",
+    # Google's, as its SDKs and LangChain pass them on
+    **dict.fromkeys(("input_text", "input_modality_1", "prompt_token_count", "promptTokenCount"), "input"),
+    **dict.fromkeys(("output_text", "output_modality_1"), "output"),
+    **dict.fromkeys(("candidates_token_count", "candidatesTokenCount"), "output"),
+    **dict.fromkeys(("thoughts_token_count", "thoughtsTokenCount"), "output_reasoning"),
+    **dict.fromkeys(("cached_content_token_count", "cachedContentTokenCount"), "input_cache_read"),
 }
 """Langfuse's further words for prices of tokens."""
+
+
+LANGFUSE_ROWS = dict.fromkeys(
+    ("grounding_queries", "groundingQueries", "web_search_queries", "webSearchQueries"), "web_search"
+)
+"""Langfuse's words for prices of what is no token, each for one."""
+
+LANGFUSE_INPUT = ("input", "input_cache_read", "input_cache_creation")
+"""A pattern of what a tier of Langfuse's counts that fits all of these counts all that is sent."""
 
 
 class Unit(NamedTuple):

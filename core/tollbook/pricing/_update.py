@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import NamedTuple
 
 from tollbook._paths import replace_file
@@ -28,6 +29,8 @@ JUMP = 20
 """A price that is more than so many times the one that is known, or less than that part of it, needs a word."""
 
 _SECONDS = 30.0
+_UNDER_WAY = 600
+"""Seconds after which a file that is no copy in use is left over."""
 _POINTER = "current"
 
 
@@ -227,9 +230,17 @@ def keep(content: bytes, origin: str) -> Stored:
     pointer = {"file": path.name, "origin": origin, "at": at, "previous": earlier}
     replace_file(home / _POINTER, json.dumps(pointer, indent=2).encode())
     for other in home.iterdir():
-        if other.name not in {path.name, earlier, _POINTER}:
+        # One that was just written may be of another update that is under way.
+        if other.name not in {path.name, earlier, _POINTER} and _is_left(other):
             other.unlink(missing_ok=True)
     return Stored(path, origin, at)
+
+
+def _is_left(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time() - _UNDER_WAY
+    except OSError:
+        return False
 
 
 def _pointer() -> dict[str, str]:
@@ -244,7 +255,10 @@ def _pointer() -> dict[str, str]:
 def load() -> tuple[list[Definition], Stored | None, list[Problem]]:
     """The definitions of the update in use, where it is, and what is wrong with the copies."""
     home = directory()
-    if not home.is_dir():
+    try:
+        if not home.is_dir():
+            return [], None, []
+    except OSError:  # the home of another user, under whose name a service was started
         return [], None, []
     pointer = _pointer()
     problems: list[Problem] = []
