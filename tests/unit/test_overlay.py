@@ -112,6 +112,25 @@ CASES = [
          {"inference_geo": "us", "service_tier": "batch"}),
     Case("xai in the US", "x_ai", "grok-4.6", "2026-11-20", {"input": 100_000, "output": 100_000}, "0.88",
          {"region": "us"}),
+    # by the names that responses have: dated snapshots
+    Case("claude-sonnet-5-5 cache reads before the cut", "anthropic", "claude-sonnet-5-5-20260928", "2026-10-06",
+         {"input_cache_read": M}, "0.20"),
+    Case("gemini-3.6-flash before the cut", "gcp.vertex_ai", "gemini-3.6-flash-001", "2026-08-12",
+         {"input": M}, "1.50"),
+    Case("openai cache writes for 12 hours", "openai", "gpt-6.1-sol-2026-09-29", "2026-11-20",
+         {"input_cache_write_12h": 100_000}, "0.5"),
+    Case("openai ultrafast", "openai", "gpt-6-astra-2026-09-10", "2026-11-20", {"input": 100_000}, "6",
+         {"service_tier": "ultrafast"}),
+    Case("openai regions", "openai", "gpt-6.1-terra-2026-10-15", "2026-11-20", {"input": 100_000}, "0.11",
+         {"region": "eu"}),
+    Case("claude-mythos-5", "anthropic", "claude-mythos-5-20260609", "2026-11-20", {"input": M}, "10"),
+    Case("claude-mythos-5-1", "anthropic", "claude-mythos-5-1-20260901", "2026-11-20", {"input_cache_read": M}, "0.25"),
+    Case("google batches, cache reads not cheaper", "gcp.gemini", "gemini-2.5-flash-preview-09-2025", "2025-10-01",
+         {"input": M, "input_audio": M}, "0.65", {"processing": "batch"}),
+    Case("anthropic batches of models that the list has no batches of", "anthropic", "claude-opus-4-1-20250805",
+         "2026-11-20", {"input": M, "output": M}, "45", {"processing": "batch"}),
+    Case("anthropic batches of models that the list has no batches of", "anthropic", "claude-3-haiku-20240307",
+         "2026-11-20", {"input": M, "output": M}, "0.75", {"service_tier": "batch"}),
 ]  # fmt: skip
 
 
