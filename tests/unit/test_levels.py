@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -141,6 +142,21 @@ def test_a_run_is_a_trace_with_an_agents_span(store: Store):
     assert [record.span_id for record in store.spans(where={"run": None})] == [
         record.span_id for record in store.trace(other)
     ]
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("value", [7, 0.5, True, "x" * 300, "a\ud800"])
+def test_a_value_is_found_again_as_it_was_given(value: Any):
+    """Numbers and what is cut at 256 characters, too."""
+    with tollbook.attribute(session=value, plan=value):
+        pay(1_000)
+    pay(1_000)
+    session = tollbook.get_session(value)
+    assert session is not None
+    assert session.llm_calls == 1
+    for where in ({"session": value}, {"tag.plan": value}, {"tag.plan": [value, "other"]}):
+        assert tollbook.report(where=where).total.calls == 1
+    assert tollbook.report(where={"tag.plan": []}).total.calls == 0
 
 
 SESSIONS = st.sampled_from([None, "a", "b"])

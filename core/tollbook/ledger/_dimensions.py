@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tollbook.ledger import _bookings, _rows
 from tollbook.spans import DIMENSIONS
 from tollbook.spans._attributes import DIMENSIONS as ATTRIBUTES
+from tollbook.spans._attribution import LONGEST_VALUE, text_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +19,8 @@ TIMES = ("hour", "day", "week", "month")
 OF_SERIES = (*_rows.SERIES, "model")
 OF_SPANS = (*DIMENSIONS, "tag.NAME", "run", "trace", "name", "attribute.NAME")
 
-Where = Mapping[str, str | bool | Sequence[str | None] | None]
+Wanted = str | bool | float | Sequence[str | bool | float | None] | None
+Where = Mapping[str, Wanted]
 """What must hold, by dimension: a value, or several of which one must hold. None is "not known"."""
 
 Booked = dict[str, str]
@@ -89,6 +91,15 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def texts(name: str, wanted: Wanted) -> tuple[str | None, ...]:
+    """The values of the dimension of which one must hold, as the ledger has them: for `attribute`, as it keeps them."""
+    several: Sequence[Any] = (wanted,) if wanted is None or isinstance(wanted, str | bool | float | int) else wanted
+    booked = of_booking(name) is not None
+    return tuple(
+        [text_of(value)[:LONGEST_VALUE] if booked and value is not None else _text(value) for value in several]
+    )
+
+
 class Bookings:
     """Attributions by their number, each read once."""
 
@@ -139,8 +150,7 @@ class Filter:
         """What of `spans` is asked of attributions alone, by dimension."""
         self.series = dict(series)
         for name, wanted in (where or {}).items():
-            several = () if wanted is None or isinstance(wanted, str | bool) else wanted
-            values = frozenset(map(_text, several or (wanted,)))
+            values = frozenset(texts(name, wanted))
             of = of_series(name)
             if of is not None:
                 self.series = {number: key for number, key in self.series.items() if of(key) in values}

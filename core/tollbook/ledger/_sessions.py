@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tollbook.ledger import _rows, _sums
-from tollbook.ledger._dimensions import Runs
+from tollbook.ledger._dimensions import Runs, texts
 from tollbook.spans import Session, SessionTrace
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ _CALLS, _INPUT, _OUTPUT, _COST = map(_sums.SUMS.index, ("calls", "input_tokens",
 
 def read(database: sqlite3.Connection, session_id: str) -> Session | None:
     """The session with this id; None if nothing is booked to it."""
-    traces = sorted(_traces(database, session_id), key=lambda trace: (trace.start_time_ns, trace.trace_id))
+    booked = texts("session", session_id)[0] or ""
+    traces = sorted(_traces(database, booked), key=lambda trace: (trace.start_time_ns, trace.trace_id))
     return Session(session_id, traces) if traces else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import time_ns
 from typing import Any, get_args
 
 from tollbook.ledger import Row, Store
 from tollbook.ledger._costs import Per
-from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, Where, of_series, of_span
+from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, Where, of_series, of_span, texts
 from tollbook.ledger._periods import periods
 from tollbook.reports._period import Comparison, before, moment, zone
 from tollbook.reports._row import ReportRow, total
@@ -47,7 +47,7 @@ class Report:
         """Nanoseconds of Unix time, excluded; None: until now."""
         self.timezone = zone_name
         """Of the days; None: this machine's."""
-        self.where = {name: _several(wanted) for name, wanted in (where or {}).items()}
+        self.where = {name: texts(name, wanted) for name, wanted in (where or {}).items()}
         """What holds for the calls in it: dimension to the values of which it is one; None: not known."""
         self.before = before
         """Start and end (excluded) of the period that it is compared with, in nanoseconds of Unix time; None: none."""
@@ -256,13 +256,6 @@ def checked_where(where: Where) -> None:
         if name in TIMES:
             raise ValueError(f"a report of one {name} is made with since and until, not with where")
         checked([name])
-
-
-def _several(wanted: str | bool | Sequence[str | None] | None) -> tuple[str | None, ...]:
-    """What `where` says of one dimension, as values."""
-    if isinstance(wanted, bool):
-        return ("true" if wanted else "false",)
-    return (wanted,) if wanted is None or isinstance(wanted, str) else tuple(wanted) or (None,)
 
 
 def _cheapness(row: ReportRow) -> tuple[int, int, int]:
