@@ -16,7 +16,7 @@ from tests.commands import put
 from tests.dashboard import Page, client, fill, today
 
 from tollbook.ledger import Store, open_store
-from tollbook.pricing import cost_of
+from tollbook.pricing import Cost, cost_of
 from tollbook.usage import Usage
 
 
@@ -67,3 +67,16 @@ def test_a_page_asks_first_where_it_would_have_to_read_very_many_calls(
         assert "would be read one by one" in page.text
         (all_of_them,) = [link for link in Page(page.text).links() if "read=all" in link]
         assert "would be read one by one" not in browser.get(all_of_them).text
+
+
+def test_what_is_in_no_column_is_marked_and_what_is_not_known_there_is_no_nothing(store: Store) -> None:
+    """Of nine features the last two have no column: one without a price, and one with an estimate."""
+    columns = [today(response_model="m", attribution={"feature": f"f{n}"}, cost=Cost(total=9 - n)) for n in range(7)]
+    unpriced = {"cost": Cost(status="unpriced"), "attribution": {"feature": "g"}}
+    guessed = {"cost": Cost(total=1, status="estimated"), "attribution": {"feature": "h"}}
+    put(store.path, *columns, today(response_model="m", **unpriced))
+    put(store.path, *(today(response_model="n", **each) for each in (unpriced, guessed)))
+    text = client(store).get("/breakdown").text
+    lines = {name: text.split(f">{name}</a></th>")[1].split("</tr>")[0] for name in "mn"}
+    assert lines["m"].count("unpriced") == 1
+    assert lines["n"].count("~$0.000000000001+") == 2, "beside the columns, and in all"

@@ -146,6 +146,23 @@ def in_terminal(width: int, *arguments: str, **environment: str) -> str:
     return written.decode().replace("\r\n", "\n")
 
 
+def test_a_terminal_that_can_only_write_gets_what_is_spent_once(ledger: Path) -> None:
+    put(ledger, call())
+    text = in_terminal(80, "top", "--since", "2025-01-01", TERM="dumb")
+    assert "\x1b" not in text
+    assert "gpt-4o-mini" in text
+
+
+def test_times_are_called_by_what_clocks_showed_then(ledger: Path) -> None:
+    """In Berlin it is summer time in July, and it is not in December."""
+    put(ledger, call())
+    said_ = process(
+        *("report", "--since", "2026-07-01", "--until", "2026-12-01"),
+        env={**os.environ, "TZ": "Europe/Berlin", "TOLLBOOK_STORE": str(ledger)},
+    ).stdout
+    assert "2026-07-01 00:00 to 2026-12-01 00:00 CEST/CET" in said_
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_a_report_fits_into_the_terminal_and_no_number_is_broken(ledger: Path, width: int) -> None:
     put(

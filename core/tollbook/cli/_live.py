@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ def top(*, by: str, since: str, interval: float, once: bool, store: str | None) 
 
     opened = open_ledger(store)
     names = [name.strip() for name in by.split(",") if name.strip()]
-    live = sys.stdout.isatty() and not once
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not once
     if not live:
         say(frame(opened, names, since, screen(), 24))
         return

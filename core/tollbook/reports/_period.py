@@ -86,6 +86,14 @@ def moment(text: str, where: tzinfo | None, now: datetime | None = None) -> int:
     return min(max(instant, _EARLIEST), _LATEST)
 
 
+def called(name: str | None, *moments: int) -> str:
+    """A time zone for a reader; the machine's by what its clocks show at these moments: `CEST/CET`, `UTC`."""
+    if name is not None:
+        return name
+    seen = (datetime.fromtimestamp(each // 1_000_000_000).astimezone().tzname() for each in moments)
+    return "/".join(dict.fromkeys(filter(None, seen))) or "local time"
+
+
 def before(
     since: int | None, until: int | None, how: Comparison, where: tzinfo | None, now: datetime | None = None
 ) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from tollbook.ledger import Row, Store
 from tollbook.ledger._costs import Per
 from tollbook.ledger._dimensions import OF_SERIES, OF_SPANS, TIMES, Where, of_series, of_span, texts
 from tollbook.ledger._periods import periods
-from tollbook.reports._period import Comparison, before, moment, zone
+from tollbook.reports._period import Comparison, before, called, moment, zone
 from tollbook.reports._row import ReportRow, total
 
 DIMENSIONS = ("model", *(name for name in OF_SERIES if name != "model"), *TIMES, *OF_SPANS)
@@ -72,8 +72,8 @@ class Report:
         return datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone(self.timezone)).strftime("%Y-%m-%d %H:%M")
 
     def _time(self) -> str:
-
-        name = self.timezone or datetime.now(UTC).astimezone().tzname() or "local time"
+        now = time_ns() if self.until is None else self.until
+        name = called(self.timezone, now if self.since is None else self.since, now)
         if self.since is None and self.until is None:
             return f"all time, days of {name}" if not set(TIMES).isdisjoint(self.by) else "all time"
         start = "the beginning" if self.since is None else self._at(self.since)

@@ -8,11 +8,15 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from tollbook.cli._advise import basis
+from tollbook.ledger import Row
 from tollbook.ledger._dimensions import TIMES
 from tollbook.pricing import smaller_models
 from tollbook.reports import ReportRow, caching, what_if
 from tollbook.reports._advise import advise
+from tollbook.reports._row import total
 from tollbook.web._chart import value_of
 from tollbook.web._desk import Desk, cost_of, period_of, shown, text
 from tollbook.web._overview import asked, noted, nothing, said
@@ -55,12 +59,12 @@ def breakdown(desk: Desk, view: View, _: dict[str, str]) -> Response:
     def amount(row: ReportRow) -> str:
         return cost_of(row) if view.metric == "cost" else said(value_of(row, view.metric), view.metric)
 
-    def rest(row: ReportRow) -> Decimal:
-        """What of a row is in none of the columns."""
-        inner = sum(
-            (value_of(cells[k], view.metric) for k in ((row.key[0], c) for c in keys[1]) if k in cells), Decimal(0)
-        )
-        return value_of(row, view.metric) - inner
+    def rest(row: ReportRow) -> ReportRow | None:
+        """What of a row is in none of the columns; None: no call."""
+        inner = total(cell.sums for key in keys[1] if (cell := cells.get((row.key[0], key))) is not None)
+        pairs = zip(msgspec.structs.astuple(row.sums)[1:], msgspec.structs.astuple(inner)[1:], strict=True)
+        left = Row({}, *(whole - part for whole, part in pairs))
+        return ReportRow((None,), left) if left.calls else None
 
     return desk.page(
         "breakdown",
@@ -78,7 +82,6 @@ def breakdown(desk: Desk, view: View, _: dict[str, str]) -> Response:
         heat=heat,
         rest=rest,
         amount=amount,
-        said=partial(said, metric=view.metric),
         cell_view=partial(_cell_view, view),
         row_view=partial(_row_view, view),
         column_view=partial(_row_view, replace(view, by=view.then)),

@@ -164,7 +164,7 @@ Note = tuple[str, str, str, str]
 
 _NOTED: dict[str, dict[str, tuple[str | None, ...]]] = {
     "unpriced": {"priced": ("unpriced", "partial")},
-    "unknown": {"priced": (None,), "source": (None,)},
+    "unknown": {"priced": (None,), "source": (None,), "status": ("ok", "abandoned", "cancelled")},
     "estimated": {"source": ("estimated",)},
     "failed": {"status": ("error", "timeout")},
     "given up": {"status": ("abandoned", "cancelled")},

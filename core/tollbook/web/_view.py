@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tollbook.reports import moment
-from tollbook.reports._period import before
+from tollbook.reports._period import before, called
 from tollbook.reports._period import zone as zone_of
 
 PERIODS = {
@@ -172,7 +172,8 @@ def span(view: View, now: int | None = None) -> Span:
         grain = "month"
     else:
         grain = "hour" if length <= 2 * _DAY + _HOUR else "day" if length <= 100 * _DAY else "month"
-    zone_name = ("UTC" if view.zone.lower() == "utc" else view.zone) or datetime.now().astimezone().tzname() or "local"
+    known = None if view.zone.lower() in ("", "local") else "UTC" if view.zone.lower() == "utc" else view.zone
+    zone_name = called(known, end if since is None else since, end)
     return Span(label, since, until, earlier, grain, zone_name, place)
 
 
