@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import threading
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from tollbook.ledger import Ledger, Repricing, Store
     from tollbook.pricing import Card
     from tollbook.spans import Record, Session, Trace
-
-log = logging.getLogger("tollbook")
 
 _lock = threading.RLock()
 _ledger: Ledger | None = None
@@ -60,12 +57,8 @@ def _obey() -> None:
     if not marker(store_path(_url)).exists():
         return
     from tollbook import budgets
-    from tollbook.ledger import StoreError
 
-    try:
-        budgets.refresh(start())
-    except StoreError as error:
-        log.warning("tollbook can't read the budgets of its ledger, which do not hold until it can: %s", error)
+    budgets.obey(start())
 
 
 def set_budgets(source: Source, *, callback: Callable[[Any], object] | None = None) -> list[Budget]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests import older
 from tests.commands import run, said
 
 import tollbook
 from tollbook import _runtime
-from tollbook.budgets import LedgerBudget, _active, restored
+from tollbook.budgets import LedgerBudget, _active, keeper, restored
 from tollbook.ledger import open_store
+from tollbook.spans import Call, Record
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +24,11 @@ def store(tmp_path: Path) -> Iterator[Path]:
     _runtime.configure(tmp_path / "ledger.db")
     yield tmp_path / "ledger.db"
     _runtime.stop()
+
+
+def call_of() -> Call:
+    record = Record(trace_id="", span_id="", provider="openai", request_model="gpt-4o")
+    return Call(record, "openai.chat", lambda *_: None, {"model": "gpt-4o", "messages": [], "max_tokens": 1})
 
 
 def test_the_share_of_a_run_is_that_of_the_trace_that_is_open() -> None:
@@ -88,3 +97,65 @@ def test_a_block_counts_what_is_booked_in_it_by_hand() -> None:
         tollbook.record(model="unknown", provider="nobody", usage=usage)
     assert (calls.spent, calls.reserved, tokens.spent) == (3, 0, 3300)
     assert (money.spent, money.unpriced) == (2 * Decimal("0.0035"), 1)
+
+
+def test_the_budgets_of_a_ledger_that_an_older_version_wrote_hold_at_once(store: Path) -> None:
+    tollbook.set_budgets({"name": "b", "calls": 1, "action": "stop"})
+    _runtime.stop()
+    older.downgrade(store, 4)
+    _runtime.configure(store)
+    assert [budget.name for budget in keeper.budgets] == ["b"]
+
+
+def of_version(store: Path, number: int) -> int:
+    """Make the ledger say that its tables are of this version; gives that which it was of."""
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        before = int(database.execute("PRAGMA user_version").fetchone()[0])
+        database.execute(f"PRAGMA user_version = {number}")
+    return before
+
+
+@pytest.mark.parametrize("then", ["stop", "allow"])
+def test_budgets_that_cannot_be_read_when_a_program_begins_hold_as_soon_as_they_can(store: Path, then: str) -> None:
+    """Until then calls are stopped, unless all that ask say otherwise."""
+    tollbook.set_budgets({"name": "b", "calls": 1, "action": "stop", "on_unreachable": then})
+    tollbook.set_budgets({"name": "warns", "calls": 1})
+    _runtime.stop()
+    now = of_version(store, 99)
+    _runtime.configure(store)
+    if then == "stop":
+        with pytest.raises(tollbook.BudgetExceeded, match="newer"):
+            keeper.admit(call_of())
+    else:
+        assert keeper.budgets == ()
+    of_version(store, now)
+    if then == "stop":
+        keeper.admit(call_of())
+    else:
+        tollbook.record(model="m", usage={"input_tokens": 1})
+        tollbook.flush()
+    assert [budget.name for budget in keeper.budgets] == ["b"]
+    with pytest.raises(tollbook.BudgetExceeded, match="1 calls"):
+        keeper.admit(call_of())
+
+
+def test_budgets_that_are_removed_before_they_could_be_read_stop_nothing(store: Path) -> None:
+    tollbook.set_budgets({"name": "b", "calls": 1, "action": "stop"})
+    _runtime.stop()
+    now = of_version(store, 99)
+    _runtime.configure(store)
+    of_version(store, now)
+    with open_store(store) as other:
+        other.limits.withdraw("b")
+        _active.touch(other)
+    assert keeper.admit(call_of()) is None
+    assert keeper.budgets == ()
+
+
+def test_a_ledger_that_has_lost_its_budgets_says_so(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tollbook.set_budgets({"name": "b", "calls": 1, "action": "stop"})
+    _runtime.stop()
+    for end in ("", "-wal", "-shm"):
+        Path(f"{store}{end}").unlink(missing_ok=True)
+    _runtime.configure(store)
+    assert "has lost its budgets" in caplog.text

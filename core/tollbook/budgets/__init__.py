@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tollbook._lazy import lazily
 
 if TYPE_CHECKING:
-    from tollbook.budgets._active import budgets, declare, forget, refresh, withdraw
+    from tollbook.budgets._active import budgets, declare, forget, obey, refresh, withdraw
     from tollbook.budgets._alerts import BudgetAlert, deliver, described, wait
     from tollbook.budgets._block import budget
     from tollbook.budgets._budget import Budget, restored, stored
@@ -39,6 +39,7 @@ __all__ = [
     "forget",
     "keeper",
     "load_budgets",
+    "obey",
     "refresh",
     "restored",
     "scope_of",
@@ -51,7 +52,7 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
-    _active="budgets declare forget refresh withdraw",
+    _active="budgets declare forget obey refresh withdraw",
     _alerts="BudgetAlert deliver described wait",
     _block="budget",
     _budget="Budget restored stored",

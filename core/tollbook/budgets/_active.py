@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -14,8 +15,10 @@ from tollbook._paths import marker
 from tollbook.budgets import _alerts
 from tollbook.budgets._budget import Budget, restored, stored
 from tollbook.budgets._keeper import PATIENCE, keeper
-from tollbook.ledger import Ledger, Store, StoreError
+from tollbook.ledger import Ledger, Limit, Store, StoreError
 from tollbook.spans import _gate
+
+log = logging.getLogger("tollbook")
 
 _lock = threading.Lock()
 _callbacks: dict[str, Callable[[Any], object]] = {}
@@ -23,6 +26,13 @@ _known: dict[str, Budget] = {}
 _obeyed: Ledger | None = None
 """The ledger whose budgets hold here."""
 _seen: float | None = None
+"""When its marker was changed before its budgets were read; None: it has none."""
+_NEVER = -1.0
+"""They were not read yet, or not since it is known that they have changed."""
+_CLOSED = "closed"
+"""What the marker of a ledger says that has a budget which stops calls while the ledger can't be asked."""
+_UNREAD = Budget(limit=Limit(name="of the ledger", unit="calls", most=0), action="stop")
+"""In place of budgets that can't be read yet: it has no room, so that each call asks for them again."""
 
 
 def declare(ledger: Ledger, budgets: Iterable[Budget]) -> None:
@@ -65,6 +75,24 @@ def touch(store: Store) -> None:
             return
         # Another program has set one in between, and its sign may be what was just removed.
     path.touch(mode=0o600)
+    closed = any(budget.asks and budget.on_unreachable == "stop" for budget in map(restored, store.limits.limits()))
+    path.write_text(_CLOSED if closed else "", encoding="ascii")
+    os.utime(path)
+
+
+def obey(ledger: Ledger) -> None:
+    """As `refresh`, when a program begins or takes another ledger: what is wrong is told, and tried again."""
+    try:
+        ledger.store.drain(names=(), timeout=PATIENCE)  # to upgrade what an older version wrote
+    except StoreError as error:
+        log.warning("tollbook can't upgrade its ledger, if that is needed: %s", error)
+    try:
+        refresh(ledger)
+    except StoreError as error:
+        log.warning("tollbook can't read the budgets of its ledger, and tries it again: %s", error)
+        return
+    if not _known:
+        log.warning("tollbook: the ledger %s has lost its budgets: they must be set again", ledger.store.path)
 
 
 def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
@@ -82,10 +110,22 @@ def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
     with _lock:
         if only_if_obeyed and _obeyed is not ledger:
             return
+        new = _obeyed is not ledger
         _obeyed = ledger
-        _seen = _changed(path)
+        keeper.ledger = lambda: ledger
+        keeper.renew = partial(_renew, ledger)
+        if _after_drain not in ledger.after_drain:
+            ledger.after_drain.append(_after_drain)
+        seen, _seen = _changed(path), _NEVER
+        if new:  # until they are read
+            _known.clear()
+            keeper.budgets = (_UNREAD,) if _is_closed(path) else ()
+            if keeper.budgets:
+                _gate.gate = keeper
+        limits = ledger.store.limits.limits()
+        _seen = seen
         _known.clear()
-        for limit in ledger.store.limits.limits():
+        for limit in limits:
             budget = restored(limit)
             if (callback := _callbacks.get(budget.name)) is not None:
                 import msgspec
@@ -93,12 +133,8 @@ def refresh(ledger: Ledger, *, only_if_obeyed: bool = False) -> None:
                 budget = msgspec.structs.replace(budget, callback=callback)
             _known[budget.name] = budget
         keeper.budgets = tuple(budget for budget in _known.values() if budget.asks)
-        keeper.ledger = lambda: ledger
-        keeper.renew = partial(_renew, ledger)
         if keeper.budgets:
             _gate.gate = keeper
-    if _after_drain not in ledger.after_drain:
-        ledger.after_drain.append(_after_drain)
 
 
 def budgets() -> dict[str, Budget]:
@@ -156,6 +192,14 @@ def _after_drain(ledger: Ledger) -> None:
         return
     _renew(ledger, only_look=False)
     _guard.guarded(_alerts.deliver)(ledger.store, budgets())
+
+
+def _is_closed(path: Path) -> bool:
+    """Whether calls are to be stopped while the budgets of the ledger can't be read, which may be what to do then."""
+    try:
+        return path.read_text(encoding="ascii") == _CLOSED
+    except (OSError, ValueError):
+        return False
 
 
 def _changed(path: Path) -> float | None:
