@@ -117,28 +117,33 @@ def budgets(folder: Path) -> list[dict[str, Any]]:
     client = stub.SyncAPIClient()
     plain = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
 
-    def work(tools: Any = None) -> None:
+    def work(given: Any = None) -> None:
         for _ in range(CALLS):
             # An SDK makes each request anew from what it was given.
-            request = plain if tools is None else {**plain, "tools": stub.copied(tools)}
+            request = plain if given is None else {**plain, **stub.copied(given)}
             client.request(dict, stub.Options("/chat/completions", request))
 
-    def in_block(tools: Any = None, **limit: Any) -> Callable[[], None]:
+    def in_block(given: Any = None, **limit: Any) -> Callable[[], None]:
         def inside() -> None:
             with tollbook.budget(**limit):
-                work(tools)
+                work(given)
 
         return inside
 
-    tools = {"a tool": stub.TOOLS[:1], "ten tools": stub.TOOLS}
+    agents: dict[str, Any] = {
+        "a tool": {"tools": stub.TOOLS[:1]},
+        "ten tools": {"tools": stub.TOOLS},
+        "an agent's tenth step": {"tools": stub.TOOLS[:1], "messages": stub.steps(10)},
+    }
     works: dict[str, Callable[[], None]] = {
         "none": work,
         "block of code, calls": in_block(calls=10**6),
         "block of code, USD with a ceiling": in_block(usd=1000, ceiling="0.01"),
+        "block of code, tokens by the worst case": in_block(tokens=10**9),
         "block of code, USD by the worst case": in_block(usd=1000),
         "the ledger's, USD with a ceiling": work,
-        **{f"none, {name}": partial(work, each) for name, each in tools.items()},
-        **{f"block of code, USD by the worst case, {name}": in_block(each, usd=1000) for name, each in tools.items()},
+        **{f"none, {name}": partial(work, each) for name, each in agents.items()},
+        **{f"block of code, USD by the worst case, {name}": in_block(each, usd=1000) for name, each in agents.items()},
     }
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for round_ in range(ROUNDS + 5):

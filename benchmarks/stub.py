@@ -47,6 +47,22 @@ TOOLS: list[dict[str, Any]] = [
 ]
 
 
+def steps(number: int) -> list[dict[str, Any]]:
+    """The messages of an agent that has used a tool so many times."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "What is the weather like in Oslo?"}]
+    for step in range(number):
+        call = {"name": "get_weather", "arguments": '{"city": "Oslo"}'}
+        messages += [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": f"call_{step}", "type": "function", "function": call}],
+            },
+            {"role": "tool", "tool_call_id": f"call_{step}", "content": "Sunny, 21 degrees, a light wind. " * 5},
+        ]
+    return messages
+
+
 def copied(value: Any) -> Any:
     """A copy of JSON, which shares its texts, as SDKs make one of each request."""
     if isinstance(value, dict):

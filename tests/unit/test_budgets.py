@@ -231,20 +231,19 @@ def test_the_quick_bound_of_a_chat_with_tools_is_never_below_the_careful_one(
     [
         {"tools": [{"type": "web_search"}]},
         {"tools": [{"type": "computer_20250124", "name": "computer", "input_schema": {}}]},
-        {"tools": [{"name": "f", "input_schema": {}, "cache_control": {"type": "ephemeral"}}]},
         {"tools": ["f"]},
         {"tools": [{"type": "function", "function": {"name": object()}}]},
         {"n": 2},
-        {"system": [{"type": "text", "text": "x"}]},
+        {"system": [{"type": "image", "source": {}}]},
         {"max_tokens": True},
         {"max_tokens": "50"},
         {"messages": "Hello"},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x"}}]}]},
         {"messages": [{"role": "assistant", "audio": {"id": "1"}}]},
         {"messages": [{"role": "assistant", "content": "", "tool_calls": "all"}]},
         {"messages": ["Hello"]},
         {"messages": [{"role": "user", "text": "x"}]},
-        {"messages": [{"role": "user", "content": "x" * 200_000}]},
+        {"messages": [{"role": "user", "content": "x" * 3_000_000}]},
     ],
 )
 def test_what_is_more_than_a_chat_of_texts_has_no_quick_bound(more: dict[str, Any]) -> None:

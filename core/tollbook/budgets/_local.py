@@ -62,6 +62,7 @@ class LocalBudget:
         "_ended",
         "_lock",
         "_most",
+        "_unit",
         "budget",
         "calls_ended",
         "calls_unpriced",
@@ -81,16 +82,13 @@ class LocalBudget:
         self.calls_unpriced = 0
         self.fixed = 1 if budget.limit.unit == "calls" else budget.ceiling
         """What every call is taken to need; None: each what its request says."""
-        self.only_counts = (
-            budget.downgrade_at == 100
-            and budget.on_stream != "stop"
-            and (self.fixed is not None or budget.limit.unit == "usd")
-        )
+        self.only_counts = budget.downgrade_at == 100 and budget.on_stream != "stop"
         """Whether nothing but its count decides of a plain call."""
         self._ended: deque[_Ended] = deque()
         """Calls that have ended and are not reckoned yet."""
         self._lock = threading.Lock()
         self._most = budget.limit.most
+        self._unit = budget.limit.unit
 
     @property
     def spent(self) -> Decimal | int:
@@ -147,7 +145,7 @@ class LocalBudget:
         amount = self.fixed
         if amount is None:
             request = call.request
-            if request is None or (amount := plain_worst(call.record, request)) is None:
+            if request is None or (amount := plain_worst(call.record, request, self._unit)) is None:
                 return False
         with self._lock:
             held = self.held + amount

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 
@@ -148,6 +149,7 @@ def frame(model: str | None, settings: Mapping[str, Any] | None = None) -> Frame
     )
 
 
+@lru_cache(maxsize=1000)
 def _frame(model: str | None) -> Frame:
     """As published for OpenAI's chats; for the others as fitted to recorded calls."""
     claude = claude_version(model)

@@ -59,7 +59,7 @@ _RESPONSES = frozenset(
     {"input", "instructions", "max_output_tokens", "max_tool_calls", "top_logprobs", "reasoning", "text", "include"}
     | {"truncation", "background"}
 )
-_KEYS = {
+KEYS = {
     "messages": _FREE | _SAMPLING - {"best_of", "suffix"} | _TOOLS | _CHAT,
     "responses": _FREE | _TOOLS | _RESPONSES,
     "prompt": _FREE | _SAMPLING | {"prompt"},
@@ -71,21 +71,21 @@ _AS_JSON = ("tool_choice", "function_call", "response_format", "text", "output_c
 """Keys whose values the model may be shown as they are."""
 _CONTENT = ("system", "instructions")
 
-_MESSAGE = frozenset(
+MESSAGE = frozenset(
     {"type", "role", "content", "name", "tool_calls", "function_call", "tool_call_id", "refusal", "id", "status"}
     | {"phase", "annotations", "clear_at", "prefix", "reasoning_content", "reasoning", "reasoning_details"}
 )
-_TEXTS = frozenset({"text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text"})
+TEXTS = frozenset({"text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text"})
 _IMAGES = frozenset({"image", "image_url", "input_image"})
 _IMAGE = frozenset(
     {"type", "image_url", "source", "detail", "file_id", "cache_control", "prompt_cache_breakpoint", "transformations"}
 )
-_WHOLE = frozenset(
+WHOLE = frozenset(
     {"tool_use", "function_call", "custom_tool_call", "thinking", "redacted_thinking"}
     | {"server_tool_use", "web_search_tool_result"}
 )
 """Kinds of content that are no more than their JSON, encrypted or not."""
-_RESULTS = {
+RESULTS = {
     "tool_result": "content",
     "function_call_output": "output",
     "custom_tool_call_output": "output",
@@ -99,7 +99,7 @@ _HIDDEN = 300
 """Tokens that a model's own template or instructions may add to a request."""
 _FRAME = 16
 """Tokens that frame a message, or name its sender."""
-_SCHEMA = 500
+SCHEMA = 500
 _TOOL_PROMPT = 400
 _CITED = 4
 """Times that a text may be longer which is cut into sentences, so that they can be cited."""
@@ -164,7 +164,7 @@ class _Sum:
 
     def of(self, request: Json, operation: str | None) -> Most:
         language = _language(request, operation, self.model)
-        keys = _KEYS[language]
+        keys = KEYS[language]
         for key, value in request.items():
             if value is not None and key not in keys:
                 raise _UnboundedError(key)
@@ -175,7 +175,7 @@ class _Sum:
         for key in _AS_JSON:
             if (value := request.get(key)) is not None and not isinstance(value, str):
                 shown = self.encoded(value)
-                self.tokens += 2 * len(shown) + (_SCHEMA if b"schema" in shown else 0)
+                self.tokens += 2 * len(shown) + (SCHEMA if b"schema" in shown else 0)
         self.tools(request)
         for key in ("cache_control", "prompt_cache_options", "prompt_cache_retention"):
             if request.get(key) is not None:
@@ -233,7 +233,7 @@ class _Sum:
 
     def message(self, value: Any) -> None:
         item = _object(value)
-        if "role" not in item or not _MESSAGE.issuperset(key for key in item if item[key] is not None):
+        if "role" not in item or not MESSAGE.issuperset(key for key in item if item[key] is not None):
             raise _UnboundedError
         self.tokens += _FRAME * (1 + isinstance(item.get("name"), str))
         uses = len(_list(item.get("tool_calls") or ())) + (item.get("function_call") is not None)
@@ -267,7 +267,7 @@ class _Sum:
     def part(self, item: Json) -> None:
         """A part of a message's content, or of a result."""
         kind: Any = item.get("type")
-        if kind in _TEXTS:
+        if kind in TEXTS:
             text = item.get("text") if item.get("text") is not None else item.get("refusal")
             if not isinstance(text, str):
                 raise _UnboundedError
@@ -275,12 +275,12 @@ class _Sum:
             self.rest(item, "type", "text" if item.get("text") is not None else "refusal")
         elif kind in _IMAGES:
             self.image(item)
-        elif kind in _WHOLE:
+        elif kind in WHOLE:
             self.tokens += 60 + self.adds.call
             self.rest(item)
-        elif kind in _RESULTS:
+        elif kind in RESULTS:
             self.tokens += 60 + self.adds.call
-            self.cited(item, item.get(_RESULTS[kind]), _RESULTS[kind])
+            self.cited(item, item.get(RESULTS[kind]), RESULTS[kind])
         elif kind == "document":
             self.document(item)
         else:
@@ -292,7 +292,7 @@ class _Sum:
         self.content(inside)
         self.rest(item, *read)
         if item.get("citations") is not None:
-            self.tokens += (_CITED - 1) * (self.tokens - before) + _SCHEMA
+            self.tokens += (_CITED - 1) * (self.tokens - before) + SCHEMA
 
     def document(self, item: Json) -> None:
         source = _object(item["source"])
