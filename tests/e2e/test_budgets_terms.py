@@ -153,6 +153,23 @@ def test_what_runs_in_the_background_is_booked_to_who_asked_and_not_to_who_reads
     assert second == {"feature": "reads"}, "nobody said who asked"
 
 
+def test_what_runs_in_the_background_counts_where_it_was_reserved(meter: Any) -> None:
+    """In its run, and for its user, also where another run of nobody's reads the answer."""
+    meter.on()
+    limits: dict[str, Any] = {"usd": "0.0100", "action": "stop", "ceiling": "0.0095"}
+    tollbook.set_budgets([{"name": "user", "scope": "user", **limits}, {"name": "run", "window": "run", **limits}])
+    server = Server(lambda body: response("queued") if body is not None else response("completed", used=True))
+    more: dict[str, Any] = {"model": "gpt-4o-mini", "input": "x", "background": True, "max_output_tokens": 1000}
+    with server.client() as client:
+        with tollbook.attribute(user="ada"), tollbook.span("work") as span:
+            client.responses.create(**more)
+        client.responses.retrieve("resp_1")
+    cost = meter.one().cost.total
+    found = [(s.limit.name, s.holder, s.spent, s.reserved) for s in _runtime.store().limits.states()]
+    assert [each for each in found if each[0] == "run"] == [("run", span.trace_id, cost, 0)]
+    assert [each[2:] for each in found if each[0] == "user"] == [(cost, 0)]
+
+
 def test_a_stream_that_runs_in_the_background_is_billed_when_it_tells_its_usage(meter: Any) -> None:
     meter.on()
     events = [

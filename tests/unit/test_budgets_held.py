@@ -41,6 +41,20 @@ def test_the_share_of_a_run_is_that_of_the_trace_that_is_open() -> None:
         assert LedgerBudget("each run").state()[0] == 0
 
 
+@pytest.mark.parametrize("then", ["stop", "allow"])
+def test_a_budget_is_asked_for_in_a_ledger_that_cannot_be_read_as_it_says(store: Path, then: str) -> None:
+    """An agent's middleware asks: of ours, it gets nothing else than that the budget is exceeded."""
+    tollbook.set_budgets({"name": "b", "usd": 1, "on_unreachable": then})
+    _runtime.store().close()
+    now = of_version(store, 99)
+    if then == "stop":
+        with pytest.raises(tollbook.BudgetExceeded, match="nobody can tell what is left"):
+            LedgerBudget("b").state()
+    else:
+        assert LedgerBudget("b").state() == (0, 1)
+    of_version(store, now)
+
+
 @pytest.mark.parametrize("table", [{"scope": "model"}, {"scope": {"provider": "openai"}}, {"window": "call"}])
 def test_a_share_that_depends_on_the_call_is_no_share_to_ask_for(table: dict[str, object]) -> None:
     tollbook.set_budgets({"name": "b", "usd": 5, **table})

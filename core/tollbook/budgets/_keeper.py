@@ -205,7 +205,7 @@ class Keeper:
             closed = next((budget for budget, _ in wants if budget.on_unreachable == "stop"), None)
             if closed is None:
                 return None
-            raise Refused(closed, _exceeded(closed, "", reason=f"{error}, so nobody can tell what is left")) from error
+            raise Refused(closed, unreachable(closed, error)) from error
         if refusal is not None:
             budget = next(budget for budget, _ in wants if budget.limit is refusal.limit)
             raise Refused(budget, _of_refusal(refusal))
@@ -349,6 +349,11 @@ def _move(ledger: Ledger, span_id: str, other: str) -> Callable[[], None]:
     except StoreError:
         _guard.report("tollbook.budgets.move")  # it is given back with the span of the call
     return partial(_release, ledger, other)
+
+
+def unreachable(budget: Budget, error: StoreError) -> BudgetExceeded:
+    """What a program gets whose budget stops while the ledger can't be asked."""
+    return _exceeded(budget, "", reason=f"{error}, so nobody can tell what is left")
 
 
 def _exceeded(budget: Budget, holder: str, *, wanted: int | None = None, reason: str = "") -> BudgetExceeded:

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from tollbook._money import to_usd
 from tollbook.budgets._active import budgets
-from tollbook.budgets._keeper import keeper
-from tollbook.ledger import holder_of
+from tollbook.budgets._keeper import keeper, unreachable
+from tollbook.ledger import StoreError, holder_of
 from tollbook.spans import Record, current_attribution, innermost
 
 _OF_A_CALL = frozenset({"model", "provider"})
@@ -31,7 +31,8 @@ class LedgerBudget:
 
         Raises:
             ValueError: There is no such budget, its limit is none of money, or whose share it is depends on the call.
-            StoreError: The ledger can't be read.
+            BudgetExceeded: The ledger can't be read, and the budget says to stop then (`on_unreachable`); else nothing
+                counts as spent.
         """
         found = budgets().get(self.name)
         if found is None or keeper.ledger is None:
@@ -48,4 +49,10 @@ class LedgerBudget:
         holder = holder_of(limit, here)
         if holder is None:
             return Decimal(0), to_usd(limit.most)
-        return to_usd(sum(keeper.ledger().store.limits.used(limit, holder, time.time_ns()))), to_usd(limit.most)
+        try:
+            used = sum(keeper.ledger().store.limits.used(limit, holder, time.time_ns()))
+        except StoreError as error:
+            if found.on_unreachable == "stop":
+                raise unreachable(found, error) from error
+            used = 0
+        return to_usd(used), to_usd(limit.most)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from tollbook.spans import Record
 
+Held = dict[tuple[str, str], tuple[str, int]]
+"""By span and counter: the holder and the window in which a call had reserved."""
+
 _LONGEST_CALL = 3 * 3_600_000_000_000
 """Nanoseconds that a call may take, at most, where nobody can tell whether its process still lives."""
 
@@ -128,7 +131,7 @@ def _begin(database: sqlite3.Connection, limit: Limit, now: int) -> None:
     series = series_values(database)
     query = f"SELECT {_rows.READ} FROM span WHERE start >= ? AND bill = {_rows.BILL}"  # noqa: S608 - names of ours
     rows = database.execute(query, (since,))
-    _count(database, [limit], (_rows.restore(row, series[row[3]]) for row in rows))
+    _count(database, [limit], (_rows.restore(row, series[row[3]]) for row in rows), {})
 
 
 # -- spent -------------------------------------------------------------------------------------------------------------
@@ -137,23 +140,28 @@ def _begin(database: sqlite3.Connection, limit: Limit, now: int) -> None:
 def apply(database: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Count `records`, which are new in the ledger, and take back what their calls had reserved."""
     limits = limits_of(database)
-    if limits:
-        _count(database, limits, (record for record in records if _counts(record)))
+    held: Held = {}
     # Also of limits that are withdrawn by now: a program reserves in them until it knows.
     if database.execute("SELECT 1 FROM reservation LIMIT 1").fetchone():
         by_counter = {limit.counter: limit for limit in limits}
         for record in records:
-            _settle(database, by_counter, record)
+            _settle(database, by_counter, record, held)
+    if limits:
+        _count(database, limits, (record for record in records if _counts(record)), held)
 
 
 def _counts(record: Record) -> bool:
     return record.bills and not record.covers
 
 
-def _settle(database: sqlite3.Connection, limits: Mapping[str, Limit], record: Record) -> None:
-    """Take back what the call had reserved; or keep it as spent, where the limit does so and its cost is not known."""
+def _settle(database: sqlite3.Connection, limits: Mapping[str, Limit], record: Record, held: Held) -> None:
+    """Take back what the call had reserved; or keep it as spent, where the limit does so and its cost is not known.
+
+    Puts into `held` where it was reserved.
+    """
     unknown = _counts(record) and may_have_cost(record)
     for counter, holder, bucket, amount in _take_back(database, "span = ?", bytes.fromhex(record.span_id)):
+        held[record.span_id, counter] = holder, bucket
         limit = limits.get(counter)
         if unknown and limit is not None and limit.keeps_unknown and amount_of(limit, record) is None:
             database.execute(
@@ -163,19 +171,23 @@ def _settle(database: sqlite3.Connection, limits: Mapping[str, Limit], record: R
             _crossed.note(database, limit, holder, bucket, used(database, limit, holder, bucket)[0])
 
 
-def _count(database: sqlite3.Connection, limits: Sequence[Limit], records: Iterable[Record]) -> None:
+def _count(database: sqlite3.Connection, limits: Sequence[Limit], records: Iterable[Record], held: Held) -> None:
+    counters = [limit.counter for limit in limits]
     sums: dict[tuple[int, str, int], list[int]] = {}
     alone: list[tuple[Limit, str, int]] = []
     for record in records:
         for index, limit in enumerate(limits):
-            holder = holder_of(limit, record)
+            # It counts where it was reserved: its answer may be read by another run, for nobody, or on another day.
+            place = held.get((record.span_id, counters[index]))
+            holder = holder_of(limit, record) if place is None else place[0]
             if holder is None:
                 continue
             amount = amount_of(limit, record)
             if limit.window == "call":
                 alone.append((limit, record.span_id, amount or 0))
                 continue
-            found = sums.setdefault((index, holder, bucket_of(limit, record.start)), [0, 0, 0])
+            bucket = bucket_of(limit, record.start) if place is None else place[1]
+            found = sums.setdefault((index, holder, bucket), [0, 0, 0])
             found[0] += amount or 0
             found[1] += 1
             found[2] += amount is None
