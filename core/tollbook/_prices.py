@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook._money import plain, show, to_usd
 from tollbook.pricing import Card, Line, Rate, Rates, card_by_id, cost_of, lines, owners, quote, split
-from tollbook.usage import BUCKETS, Usage, read, selectors
+from tollbook.usage import BUCKETS, Usage, check, read, selectors
 
 if TYPE_CHECKING:
     from tollbook.pricing import Status
@@ -198,9 +198,11 @@ def price(
             `speed="fast"`, `region="us"`.
 
     Raises:
+        TypeError: `model`, or what selects a price, is no text.
         ValueError: `at` is no time, or several providers sell the model and none was named.
     """
     moment = instant(at)
+    context = _said(context)
     seller, name = resolve(model, provider, moment, context)
     card = None if seller is None else quote(seller, name, moment, context)
     return None if card is None else described(card, moment)
@@ -231,7 +233,7 @@ def cost(
     """
     used, said = _read(usage, convention)
     moment = instant(at)
-    served = {**said, **context}
+    served = {**said, **_said(context)}
     seller, name = resolve(model, provider, moment, served)
     found = cost_of(used, seller, name, moment, served or None)
     if found is None:  # pricing failed; the guard has reported it
@@ -254,9 +256,19 @@ def cost(
     )
 
 
+def _said(context: Mapping[str, str | None]) -> dict[str, str]:
+    """`context` without what is None, as the fields of answers are that say nothing."""
+    found = {key: value for key, value in context.items() if value is not None}
+    for key, value in found.items():
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{key} must be a text, not {value!r}")
+    return found
+
+
 def _read(usage: Any, convention: str) -> tuple[Usage, dict[str, str]]:
     """The usage, and what it says of the price beside its quantities."""
     if isinstance(usage, Usage):
+        check(usage)
         return usage, {}
     if not isinstance(usage, Mapping) and (dump := getattr(usage, "model_dump", None)) is not None:
         usage = dump(mode="json")
@@ -280,8 +292,11 @@ def resolve(
     """(Whose price list, which name) is meant; no list if nobody is known to sell a model of this name.
 
     Raises:
+        TypeError: `model` is no text.
         ValueError: Several do, and none was named.
     """
+    if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"model must be a model's name, not {type(model).__name__}")
     if provider is not None:
         return provider, model
     prefixed = split(model)
@@ -309,6 +324,8 @@ def instant(at: datetime | date | str | None) -> int:
             at = datetime.fromisoformat(at)
         except ValueError:
             raise ValueError(f"not a date or time: {at!r}; give one such as 2026-11-01 or 2026-11-01T14:30Z") from None
+    if not isinstance(at, date):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"at must be a date, a time or ISO text, not {type(at).__name__}")
     if not isinstance(at, datetime):
         at = datetime.combine(at, time())
     if at.tzinfo is None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import tollbook
 from tollbook import _prices, pricing
 from tollbook._money import to_usd
-from tollbook.usage import BUCKETS, Usage
+from tollbook.usage import BUCKETS, Part, Usage
 
 # ---- price ---------------------------------------------------------------------------------------------------
 
@@ -185,6 +185,54 @@ def test_what_the_provider_charged_is_the_cost_and_the_list_stands_beside_it() -
 def test_what_is_no_usage_is_an_error(usage: Any) -> None:
     with pytest.raises(ValueError, match="not a usage object"):
         tollbook.cost(usage, "gpt-4o")
+
+
+NO_USAGES: list[tuple[dict[str, Any], str]] = [
+    ({"quantities": {"input": -5}}, "input must be a whole number, 0 or more, and not -5"),
+    ({"quantities": {"input": 5.5}}, "input must be"),
+    ({"quantities": {"input": float("nan")}}, "input must be"),
+    ({"quantities": {"input": True}}, "input must be"),
+    ({"quantities": {"input": None}}, "input must be"),
+    ({"quantities": {"inputs": 5}}, "there is no bucket 'inputs'"),
+    ({"quantities": {"input": 1 << 41}}, "must not exceed"),
+    ({"quantities": {}, "parts": (Part("advisor", {"output": -1}),)}, "output must be"),
+    ({"quantities": {"input": 5}, "charge": -5}, "charge must be"),
+    ({"quantities": {"input": 5}, "charge": 1.5}, "charge must be"),
+    ({"quantities": {"input": 5}, "charge": 10**19}, "too much money"),
+]
+
+
+@pytest.mark.parametrize(("fields", "wrong"), NO_USAGES)
+def test_a_usage_that_can_t_be_is_refused_where_it_is_handed_in(fields: dict[str, Any], wrong: str) -> None:
+    """Written down, it would give a negative cost, or a line that nobody can read back."""
+    usage = Usage(**fields)
+    with pytest.raises(ValueError, match=wrong):
+        tollbook.cost(usage, "gpt-4o")
+    with pytest.raises(ValueError, match=wrong):
+        tollbook.record(model="gpt-4o", provider="openai", usage=usage)
+    with tollbook.span("ask", kind="llm") as span, pytest.raises(ValueError, match=wrong):
+        span.set_usage(usage)
+
+
+@pytest.mark.parametrize("model", [None, 5, b"gpt-4o"])
+def test_what_is_no_name_is_an_error(model: Any) -> None:
+    with pytest.raises(TypeError, match="model must be a model's name"):
+        tollbook.price(model)
+
+
+@pytest.mark.parametrize("at", [0, 1.5, True])
+def test_a_time_of_another_type_is_an_error(at: Any) -> None:
+    with pytest.raises(TypeError, match="at must be a date"):
+        tollbook.price("gpt-4o", at=at)
+
+
+def test_what_selects_a_price_is_a_text_and_none_says_nothing() -> None:
+    nothing: Any = None
+    assert tollbook.price("gpt-4o", service_tier=nothing) == tollbook.price("gpt-4o")
+    assert tollbook.cost({"input_tokens": 1}, "gpt-4o", service_tier=nothing).status == "exact"
+    wrong: Any = ["flex"]
+    with pytest.raises(TypeError, match="service_tier must be a text"):
+        tollbook.price("gpt-4o", service_tier=wrong)
 
 
 def test_an_unknown_convention_is_an_error() -> None:

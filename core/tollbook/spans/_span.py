@@ -26,7 +26,7 @@ from tollbook.spans._context import (
 )
 from tollbook.spans._record import Record, Scalar
 from tollbook.spans._status import status_of
-from tollbook.usage import Usage, read
+from tollbook.usage import Usage, check, read
 from tollbook.usage._buckets import LARGEST
 
 log = logging.getLogger("tollbook")
@@ -140,17 +140,17 @@ class Span:
                 total_tokens), `openai.chat`, `anthropic.messages` or `langfuse`.
 
         Raises:
-            ValueError: `usage` is no usage object, a quantity is beyond a trillion, or there is no such convention.
+            ValueError: `usage` is no usage object, a quantity is no whole number from 0 to a trillion, or there is no
+                such convention.
         """
         if not isinstance(usage, Usage):
             found = read(convention, dict(usage))
             if found is None:
-                raise ValueError(f"not a usage object of convention {convention}: {sorted(usage)}")
+                raise ValueError(f"not a usage object of convention {convention}: {sorted(map(str, usage))}")
+            if "too_large" in found.flags:
+                raise ValueError(f"too much for one call: a quantity must not exceed {LARGEST:,}")
             usage = found
-        if "too_large" in usage.flags or usage.largest() > LARGEST:
-            raise ValueError(f"too much for one call: a quantity must not exceed {LARGEST:,}")
-        if abs(usage.charge or 0) >= MOST * PICO:
-            raise ValueError(f"too much money for one call: it must be less than {MOST:,} USD")
+        check(usage)
         usage.source = "manual"
         self.record.usage = usage
 

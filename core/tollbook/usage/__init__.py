@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tollbook.usage._convention import Convention, Field
     from tollbook.usage._conventions import CONVENTIONS
     from tollbook.usage._read import read
-    from tollbook.usage._usage import Part, Source, Usage
+    from tollbook.usage._usage import Part, Source, Usage, check
     from tollbook.usage._write import merge, selectors, write
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Part",
     "Source",
     "Usage",
+    "check",
     "merge",
     "read",
     "selectors",
@@ -48,6 +49,6 @@ __getattr__ = lazily(
     _convention="Convention Field",
     _conventions="CONVENTIONS",
     _read="read",
-    _usage="Part Source Usage",
+    _usage="Part Source Usage check",
     _write="merge selectors write",
 )

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from tollbook.usage._buckets import INPUT_TOKENS, OUTPUT_TOKENS
+from tollbook._money import MOST, PICO
+from tollbook.usage._buckets import BUCKETS, INPUT_TOKENS, LARGEST, OUTPUT_TOKENS
 
 Source = Literal["reported", "estimated", "manual"]
 
@@ -81,3 +82,25 @@ class Usage(msgspec.Struct, omit_defaults=True, gc=False):
                 if name in names:
                     total += quantity
         return total
+
+
+def check(usage: Usage) -> None:
+    """Make sure that a usage that a program made can be priced and kept: each part of it is what its type says.
+
+    Raises:
+        ValueError: It holds what is no bucket, a quantity that is no whole number from 0 to a trillion, or a charge
+            that is no amount of money.
+    """
+    for quantities in (usage.quantities, *(part.quantities for part in usage.parts)):
+        for name, quantity in quantities.items():
+            if name not in BUCKETS:
+                raise ValueError(f"there is no bucket {name!r}; one of {', '.join(BUCKETS)}")
+            if type(quantity) is not int or quantity < 0:
+                raise ValueError(f"{name} must be a whole number, 0 or more, and not {quantity!r}")
+            if quantity > LARGEST:
+                raise ValueError(f"too much for one call: a quantity must not exceed {LARGEST:,}")
+    if usage.charge is not None:
+        if type(usage.charge) is not int or usage.charge < 0:
+            raise ValueError(f"charge must be a whole number of pico-dollars, 0 or more, and not {usage.charge!r}")
+        if usage.charge >= MOST * PICO:
+            raise ValueError(f"too much money for one call: it must be less than {MOST:,} USD")
