@@ -24,6 +24,8 @@ BUDGET = '[[budget]]\nname = "a"\nusd = 1\n'
         (BUDGET + 'scope = { feature = "search", "tag.feature" = "chat" }\n', 4, "scope", "feature once"),
         (BUDGET + 'zone = ""\n', 4, "zone", "an IANA name"),
         (BUDGET + 'callback = "x"\n', 4, "callback", "beside the budgets"),
+        (BUDGET + 'action = "callback"\n', 1, "callback", "a function"),
+        (BUDGET + 'action = "ask"\n', 1, "callback", "a function"),
         (BUDGET + 'secret = "TOLLBOOK_TEST_UNSET"\n', 4, "secret", "that is set here"),
         ("per_call_daily = 5\n", 1, "per_call_daily", "no such field"),
         (BUDGET + "\n" + BUDGET, 5, "name", "a name of its own"),

@@ -92,7 +92,7 @@ def budget_from(
     )
     if action == "downgrade" and not budget.downgrade:
         fields.wrong("downgrade", 'a table of models, such as { "gpt-4o" = "gpt-4o-mini" }')
-    _callback(fields, action, callback, source)
+    _callback(fields, action, callback)
     return (None if fields.problems else budget), fields.problems
 
 
@@ -244,9 +244,9 @@ def _secret(fields: Fields) -> str | None:
     return name
 
 
-def _callback(fields: Fields, action: str, callback: Callable[[Any], object] | None, source: str) -> None:
-    if action in ("callback", "ask") and callback is None and source == "code":
-        fields.wrong("callback", f"a function, for the action {action}")
+def _callback(fields: Fields, action: str, callback: Callable[[Any], object] | None) -> None:
+    if action in ("callback", "ask") and callback is None:  # nobody would be told, or asked
+        fields.wrong("callback", f"a function, for the action {action}: set_budgets(..., callback=function)")
     if "callback" in fields.raw:
         fields.wrong("callback", "it to be given beside the budgets: set_budgets(..., callback=function)")
     called = callback if inspect.isroutine(callback) else getattr(callback, "__call__", None)  # noqa: B004 - its code
