@@ -49,6 +49,8 @@ ITEMS: list[Json] = [
 ]  # fmt: skip
 
 AGENTS: dict[str, tuple[str, Json]] = {
+    "a plain chat": (GPT, {"messages": CHAT, "max_tokens": 9}),
+    "a plain chat with a system": (SONNET, {"messages": CHAT, "max_tokens": 9, "system": "s", "tools": [TOOL]}),
     "Claude with tools": (SONNET, {"messages": CHAT + USED, "tools": [TOOL], "max_tokens": 9, "system": "s"}),
     "Claude that thinks": (SONNET, {"messages": CHAT + USED, "max_tokens": 9, "thinking": {"type": "adaptive"}}),
     "a cached turn": (SONNET, {"max_tokens": 9, "messages": [
@@ -88,6 +90,18 @@ def test_what_agents_send_has_a_quick_bound(name: str, unit: str) -> None:
     assert careful is not None
     assert quick is not None
     assert careful <= quick <= careful * 1.6
+
+
+def test_of_two_limits_of_the_answer_the_higher_one_counts() -> None:
+    """Which of them a server obeys is not known."""
+    low = both("tokens", GPT, {"messages": CHAT, "max_tokens": 9})[1]
+    for one, other in ((9, 5000), (5000, 9)):
+        request = {"messages": CHAT, "max_tokens": one, "max_completion_tokens": other}
+        careful, quick = both("tokens", GPT, request)
+        assert quick is None
+        assert careful is not None
+        assert low is not None
+        assert careful >= low + 4000
 
 
 @pytest.mark.parametrize("lifetime", ["5m", "1h"])
@@ -131,7 +145,7 @@ KEYS = st.sampled_from(
 
 
 @given(
-    st.sampled_from([*AGENTS.values()][:11]),
+    st.sampled_from([*AGENTS.values()][:13]),
     st.sampled_from(["usd", "tokens"]),
     st.dictionaries(KEYS, VALUES, max_size=2),
     st.lists(st.tuples(st.integers(0, 9), st.dictionaries(NAMES | st.just("type"), VALUES, max_size=3)), max_size=2),

@@ -63,8 +63,8 @@ def plain_worst(record: Record, request: Json, unit: str = "usd") -> int | None:
     messages: Any = request.get("messages")
     if messages.__class__ is not list or not _is_bare(request):
         return _closer(record, request, unit)
-    limit = request.get("max_tokens")
-    if limit.__class__ is not int and (limit is not None or "max_completion_tokens" in request):
+    limit = request.get("max_tokens") if "max_completion_tokens" not in request else _limit(request)
+    if limit.__class__ is not int and limit is not None:
         return _closer(record, request, unit)
     context = record.context
     key: tuple[object, ...] = (unit, record.provider, record.request_model, limit, "")
@@ -91,6 +91,12 @@ def plain_worst(record: Record, request: Json, unit: str = "usd") -> int | None:
         except MISTAKES:  # they are not among those
             return _closer(record, request, unit)
     return None if size > bound.longest else bound.empty + bound.message * len(messages) + bound.byte * size
+
+
+def _limit(request: Json) -> Any:
+    """The one limit of the answer; of two, none that is a number."""
+    limit = request.get("max_tokens")
+    return request["max_completion_tokens"] if limit is None else "two"
 
 
 def _closer(record: Record, request: Json, unit: str) -> int | None:
