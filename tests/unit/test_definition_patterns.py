@@ -138,3 +138,22 @@ def test_whatever_is_written_compiles_or_is_refused(pattern: str, name: str) -> 
 def test_a_name_that_is_too_long_matches_nothing() -> None:
     assert Pattern(".*").matches("a" * LONGEST_NAME)
     assert not Pattern(".*").matches("a" * (LONGEST_NAME + 1))
+
+
+@pytest.mark.parametrize("pattern", [*PATTERNS, "((a*)*)*b", "(a{1,9}){1,9}|.{9}", "x" * 300])
+def test_examples_are_names_that_match_and_end(pattern: str) -> None:
+    compiled = Pattern(pattern)
+    found = compiled.examples(5)
+    assert len(found) <= 5
+    assert all(compiled.matches(name) for name in found)
+
+
+def test_examples_spell_out_what_a_pattern_says_and_put_a_date_where_one_fits() -> None:
+    assert Pattern(r"(?i)^(openai/)?GPT-4o(-mini)?$").examples(9) == [
+        "openai/gpt-4o-mini",
+        "openai/gpt-4o",
+        "gpt-4o-mini",
+        "gpt-4o",
+    ]
+    assert Pattern(r"gpt-4o-\d{4}-\d\d-\d\d").examples(9) == ["gpt-4o-2026-01-01"]
+    assert Pattern(r"claude-x(-\d{8})?").examples(1) == ["claude-x-20260101"]

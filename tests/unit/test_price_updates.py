@@ -198,15 +198,44 @@ def test_a_price_that_jumps_needs_a_word(tmp_path: Path) -> None:
     batch = b"price = { per = 1_000_000, input = 200, output = 400 }"
     in_a_batch = GOOD + b'[[model.variant]]\nwhen = { processing = "batch" }\n' + batch
     to_come = GOOD.replace(b"2026-11-01", b"2099-01-01").replace(b"output = 9", b"output = 201")
-    for content, bucket in ((far, "output"), (free, "input"), (in_a_batch, "input"), (to_come, "output")):
+    past = GOOD.replace(b"start_time = 2026-11-01", b"end_time = 2025-01-01").replace(b"output = 9", b"output = 201")
+    wholly = b"price = { per = 1_000_000, input = 200, output = 400 }"
+    long = GOOD + b"[[model.tier]]\nwhen = { input_tokens = { gt = 1000 } }\n" + wholly
+    at_night = GOOD + b'[[model.window]]\nutc = "03:00-03:01"\ndays = ["wed"]\n' + wholly
+    cases = [(far, "output"), (free, "input"), (in_a_batch, "input"), (to_come, "output"), (past, "output")]
+    for content, bucket in [*cases, (long, "input"), (at_night, "input")]:
         result = update(put(tmp_path / "p.toml", content), content)
         assert result.exit_code == 1
         assert f"gpt-4o at openai, {bucket}: $" in result.output
         assert "--allow-jumps" in result.output
         assert kept() == set()
-    assert update(tmp_path / "p.toml", to_come, "--allow-jumps").exit_code == 0
+    assert update(put(tmp_path / "p.toml", to_come), to_come, "--allow-jumps").exit_code == 0
     at_the_limit = GOOD.replace(b"output = 9", b"output = 200")
     assert update(put(tmp_path / "p.toml", at_the_limit), at_the_limit).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"gpt-4o-2024-(08-06|11-20)", r"gpt-4o-\d{4}-\d\d-\d\d", r"(?i)^(openai/)?gpt-4o-20.+$"]
+)
+def test_a_price_that_jumps_by_a_dated_name_needs_a_word_too(tmp_path: Path, pattern: str) -> None:
+    content = f"""[[model]]
+name = "dated"
+provider = "api.openai.com"
+match_pattern = '{pattern}'
+price = {{ per = 1_000, input = 2.5, output = 10 }}
+""".encode()
+    result = update(put(tmp_path / "p.toml", content), content)
+    assert result.exit_code == 1
+    assert "at openai, input: $" in result.output
+    assert kept() == set()
+
+
+def test_of_an_address_no_password_and_no_key_is_kept() -> None:
+    _update.keep(GOOD, "https://me:secret@prices.example/a.toml?token=secret#secret")
+    _, stored, _ = _update.load()
+    assert stored is not None
+    assert stored.origin == "https://prices.example/a.toml"
+    assert b"secret" not in (_update.directory() / "current").read_bytes()
 
 
 def test_the_copy_before_is_kept_and_holds_where_the_current_one_is_damaged(

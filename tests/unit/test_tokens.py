@@ -509,3 +509,14 @@ def test_a_cut_stream_keeps_its_reported_input_and_marks_its_output() -> None:
     assert (used.quantities, used.estimated, used.source) == ({"input": 1000, "output": 100}, ("output",), "reported")
     assert (used.charge, used.flags) == (5, ("x",))
     assert tokens.estimate_output(Usage({"output": 500}), 400, "gpt-4o").quantities == {"output": 500}
+
+
+def test_of_countless_tools_only_so_many_are_looked_at() -> None:
+    tool = {
+        "name": "f",
+        "description": "d",
+        "parameters": {"properties": {name: {"type": "string"} for name in "abcd"}},
+    }
+    content = content_of({"tools": [tool] * 300_000})
+    assert "more values" in content.uncounted
+    assert content.tools < 100_000

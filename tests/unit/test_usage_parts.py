@@ -35,6 +35,12 @@ CHARGES: list[tuple[str, str, dict[str, Any], int | None]] = [
         {"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": None}},
         None,
     ),
+    (
+        "the user's own key, and only the fee is told",
+        "openrouter",
+        {"cost": 0.0001, "is_byok": True, "cost_details": {"upstream_inference_cost": None}},
+        None,
+    ),
     ("Perplexity", "perplexity", {"cost": {"request_cost": 0.005, "total_cost": 0.00519}}, 5_190_000_000),
     ("xAI in ticks", "xai", {"cost_in_usd_ticks": 2_244_800}, 224_480_000),
     ("xAI in ticks as text", "xai.grpc", {"cost_in_usd_ticks": "119540000"}, 11_954_000_000),

@@ -94,7 +94,7 @@ def _number(key: str, text: str) -> str:
         amount = Decimal(text.strip().removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("nan")
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount.adjusted()) > 99:  # written out, it would be as long as that
         raise ValueError(f"{key}: expected an amount of US dollars, and not {text!r}")
     if not key.replace("_", "").isalnum() or not key.isascii():
         raise ValueError(f"{key!r} is no kind of price")
@@ -169,5 +169,5 @@ def update(origin: str, expected: str, *, allow_jumps: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"it can't be kept in {updates.directory()}: {error.strerror}") from error
     reload_definitions()
-    say(f"In use: {counted(len(found), 'definition')} from {clean(origin)}, kept as {clean(str(stored.path))}")
+    say(f"In use: {counted(len(found), 'definition')} from {clean(stored.origin)}, kept as {clean(str(stored.path))}")
     say("Programs that run have to be started again. Recorded calls keep their cost, unless you reprice them.")

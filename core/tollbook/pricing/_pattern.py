@@ -88,6 +88,25 @@ class Pattern:
             now = self._closure(reached, name, at)
         return 0 in now
 
+    def examples(self, most: int) -> list[str]:
+        """Up to `most` of the names that it matches, in lower case; where there are digits, they make a date."""
+        found: dict[str, None] = {}
+        waiting = [(self._start, "")]
+        for _ in range(10 * MOST_STATES):
+            if not waiting or len(found) >= most:
+                break
+            number, name = waiting.pop()
+            state = self._states[number]
+            if state is None:
+                found[name] = None
+            elif isinstance(state, _Fork):
+                waiting += [(to, name) for to in reversed(state.to)]
+            elif isinstance(state, _Place):
+                waiting.append((state.to, name))
+            elif len(name) < LONGEST_NAME and (character := _example(state, name)):
+                waiting.append((state.to, name + character.lower()))
+        return [name for name in found if self.matches(name)]
+
     def _closure(self, numbers: set[int], name: str, at: int) -> set[int]:
         """`numbers` and all that is reached from there without taking a character."""
         found, waiting = set(numbers), list(numbers)
@@ -198,6 +217,15 @@ def _takes(state: _Character, character: str) -> bool:
     negated, members = state.argument
     inside = any(_is_in(kind, argument, form, state.flags) for kind, argument in members for form in forms)
     return inside is not negated
+
+
+def _example(state: _Character, before: str) -> str | None:
+    """A character that `state` takes after the name `before`; None if no plain one does."""
+    if state.kind == "literal":
+        return str(state.argument)
+    digits = len(before) - len(before.rstrip("0123456789-"))
+    date = "20260101"[sum(character != "-" for character in before[len(before) - digits :]) % 8]
+    return next((each for each in f"{date}01az-" if _takes(state, each)), None)
 
 
 def _is_in(kind: str, argument: Any, character: str, flags: int) -> bool:

@@ -15,11 +15,12 @@ from time import time
 from typing import NamedTuple
 
 from tollbook._paths import replace_file
-from tollbook.pricing._card import Card, Rate
-from tollbook.pricing._catalog import below
-from tollbook.pricing._definition import ALWAYS, Definition, Problem, parts
+from tollbook.pricing._card import Card, Rate, rates_at
+from tollbook.pricing._catalog import DAY, below
+from tollbook.pricing._definition import ALWAYS, NEVER, Definition, Problem, Window, parts
 from tollbook.pricing._fields import as_table
 from tollbook.pricing._layer import Layer
+from tollbook.pricing._names import LISTS, MAKERS
 from tollbook.pricing._read import read_content
 
 LARGEST = 2_000_000
@@ -27,6 +28,9 @@ LARGEST = 2_000_000
 
 JUMP = 20
 """A price that is more than so many times the one that is known, or less than that part of it, needs a word."""
+
+_EXAMPLES = 8
+"""Names that a definition's pattern matches, which are looked at beside those that price lists have."""
 
 _SECONDS = 30.0
 _UNDER_WAY = 600
@@ -170,17 +174,20 @@ def jumps(found: list[Definition], now: int) -> list[Jump]:
     """The prices that are far from those known for the same model and bucket, when they begin and as of `now`."""
     seen: dict[tuple[str, str, str], Jump] = {}
     for provider, model, known, new in compared(found, now):
-        for bucket, rate in new.rates.items():
-            before = known.rates.get(bucket)
-            if before is not None and _is_far(before, rate):
-                seen.setdefault((provider, model, bucket), Jump(provider, model, bucket, before, rate))
+        for beyond in sorted({0, *(tier.threshold + 1 for tier in (*known.tiers, *new.tiers))}):
+            rates = rates_at(known, beyond)
+            for bucket, rate in rates_at(new, beyond).items():
+                before = rates.get(bucket)
+                if before is not None and _is_far(before, rate):
+                    seen.setdefault((provider, model, bucket), Jump(provider, model, bucket, before, rate))
     return list(seen.values())
 
 
 def compared(found: list[Definition], now: int) -> Iterator[tuple[str, str, Card, Card]]:
     """(provider, model, the card that is known, the one with an update) of all models that both know.
 
-    The cards are those of `now` and of whenever a definition or a part of it begins, in all contexts that it names.
+    The cards are those of `now`, of whenever a definition or a part of it begins or ends, and of the times of day of
+    its windows, in all contexts that it names.
 
     Args:
         found: The update's definitions, in place of those in use.
@@ -189,11 +196,11 @@ def compared(found: list[Definition], now: int) -> Iterator[tuple[str, str, Card
     from tollbook.pricing import _browse
 
     layer = Layer("update", found)
-    for provider, model in _browse.names(found):
+    for provider, model in dict.fromkeys([*_browse.names(found), *_examples(found)]):
         fitting = [each for _, each in layer.fitting(provider, model)]
         if not fitting:
             continue
-        instants = {now, *(part.start for each in fitting for part in parts(each) if part.start != ALWAYS)}
+        instants = {now, *(instant for each in fitting for instant in _instants(each, now))}
         contexts = [dict[str, str](), *(context for each in fitting for context in _browse.contexts_of(each))]
         for instant in sorted(instants):
             for context in contexts:
@@ -201,6 +208,31 @@ def compared(found: list[Definition], now: int) -> Iterator[tuple[str, str, Card
                 new = _browse.quote_by(layer, below, provider, model, instant, context)
                 if known is not None and new is not None:
                     yield provider, model, known, new
+
+
+def _examples(found: list[Definition]) -> Iterator[tuple[str, str]]:
+    """(provider, model) of listed models that definitions are about by names which no list has, such as dated ones."""
+    from tollbook.pricing import _genai
+
+    for each in found:
+        for name in each.pattern.examples(_EXAMPLES if each.providers else 2):
+            for provider in each.providers or MAKERS:
+                if _genai.find(provider, name):
+                    yield LISTS.get(provider, provider), name
+
+
+def _instants(definition: Definition, now: int) -> Iterator[int]:
+    """When to look at the prices of `definition`, so that none of its parts is missed."""
+    for part in parts(definition):
+        if part.start != ALWAYS:
+            yield part.start
+        if part.end != NEVER:
+            yield part.end - 1
+        if isinstance(part, Window):
+            last = min(now + 6 * DAY, definition.end - 1, part.end - 1)
+            first = max(last - 6 * DAY, definition.start, part.start)
+            for day in range(first // DAY, last // DAY + 1):
+                yield day * DAY + part.since * 1_000_000_000
 
 
 def _is_far(known: Rate, new: Rate) -> bool:
@@ -227,6 +259,7 @@ def keep(content: bytes, origin: str) -> Stored:
     replace_file(path, content)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     earlier = before["previous"] if before.get("file") == path.name else before.get("file", "")
+    origin = _public(origin)
     pointer = {"file": path.name, "origin": origin, "at": at, "previous": earlier}
     replace_file(home / _POINTER, json.dumps(pointer, indent=2).encode())
     for other in home.iterdir():
@@ -234,6 +267,16 @@ def keep(content: bytes, origin: str) -> Stored:
         if other.name not in {path.name, earlier, _POINTER} and _is_left(other):
             other.unlink(missing_ok=True)
     return Stored(path, origin, at)
+
+
+def _public(origin: str) -> str:
+    """`origin` without what may be a password or a key."""
+    from urllib.parse import urlsplit
+
+    if "://" not in origin:
+        return origin
+    parts = urlsplit(origin)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _is_left(path: Path) -> bool:

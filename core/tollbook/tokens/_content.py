@@ -153,6 +153,8 @@ class Content:
     def add_tools(self, tools: Any) -> None:
         """Take in the tools that the model may call: each as its name, description and parameters."""
         for tool in cast("list[Any]", tools) if isinstance(tools, (list, tuple)) else ():
+            if self._is_too_much():
+                return
             plain = fields_of(tool)
             if not isinstance(plain, Mapping):
                 continue
@@ -172,6 +174,12 @@ class Content:
             else:
                 self.uncounted.add(str(kind or next(iter(each), "tool"))[:64])
 
+    def _is_too_much(self) -> bool:
+        if len(self.texts) < _MOST:
+            return False
+        self.uncounted.add("more values")
+        return True
+
     def _tool(self, tool: Json) -> None:
         self.tools += 1
         self.tool_frame += 7
@@ -187,6 +195,8 @@ class Content:
         below: list[Any] = [schema.get("items"), *_each(schema.get("anyOf")), *_each(schema.get("$defs"))]
         if isinstance(properties, Mapping):
             for name, value in cast("Json", properties).items():
+                if self._is_too_much():
+                    return
                 about: Json = cast("Json", value) if isinstance(value, Mapping) else {}
                 self.tool_frame += 3
                 self._text(f"{name}:{about.get('type') or ''}:{about.get('description') or ''}")

@@ -227,7 +227,9 @@ def _with_own_key(own_key: tuple[str, str], raw: dict[Any, Any], seen: Seen, cha
     upstream = None if said is None else amount(said, PICO)
     if at(raw, own) is True:
         if upstream is None or not 0 <= upstream < LARGEST_CHARGE:
-            return charge or None  # nothing charged here, and unknown there: not known to be free
+            if charge:
+                seen.extra["cost"] = at(raw, "cost")
+            return None  # a fee perhaps, and nobody knows what came there: not known to be free
         return (charge or 0) + upstream
     if upstream and upstream != charge:
         seen.keep(path, said)
