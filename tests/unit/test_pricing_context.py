@@ -65,9 +65,9 @@ def test_an_unknown_tier_is_priced_as_standard_and_says_so(tier: str) -> None:
 
 def test_an_unlisted_region_is_noted_beside_a_tier_that_is_listed() -> None:
     context = {"region": "us", "service_tier": "flex"}
-    cost = cost_of(Usage({"input": 1000, "output": 100}), "openai", "gpt-6-sol", at("2026-11-21"), context)
+    cost = cost_of(Usage({"input": 1000, "output": 100}), "openai", "gpt-5.1", at("2026-11-21"), context)
     assert cost is not None
-    assert (cost.total_usd, cost.assumptions) == (Decimal("0.0015"), ("region=us priced as standard",))
+    assert (cost.total_usd, cost.assumptions) == (Decimal("0.001125"), ("region=us priced as standard",))
 
 
 def test_a_batch_is_priced_as_a_batch_whatever_tier_it_names() -> None:
