@@ -57,6 +57,20 @@ def test_what_the_provider_charged_is_in_pico_dollars(convention: str, raw: dict
     assert usage.charge == charge
 
 
+@pytest.mark.parametrize(
+    ("convention", "raw"),
+    [
+        ("perplexity", {"prompt_tokens": 3, "completion_tokens": 1, "cost": {"total_cost": 0}}),
+        ("anthropic.session", {"input_tokens": 3, "output_tokens": 1, "list_cost": {"amount": 0, "currency": "USD"}}),
+    ],
+)
+def test_a_charge_of_nothing_inside_an_object_is_one(convention: str, raw: dict[str, Any]) -> None:
+    for _ in range(2):
+        usage = read(convention, raw)
+        assert usage is not None
+        assert usage.charge == 0
+
+
 @pytest.mark.parametrize("before", [None, {"total_cost": 0.5}])
 @pytest.mark.parametrize("nothing", [0, 0.0])
 def test_a_charge_of_nothing_is_one_whatever_came_before_it(before: Any, nothing: float) -> None:

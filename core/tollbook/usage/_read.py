@@ -82,6 +82,8 @@ def _plainly(known: Plan, raw: dict[Any, Any]) -> Usage | None:  # noqa: C901 - 
             counts = group.plain
             for name, count in value.items():
                 if not count:
+                    if count is not None and name in group.measures:
+                        odd.append((group, name, count))
                     continue
                 bucket = counts.get(name)
                 if count.__class__ is int and bucket is not None and 0 < count < LARGEST:

@@ -73,7 +73,11 @@ def _source(plan: Plan, top: dict[str, str], inner: dict[str, dict[str, str | No
             lines.append(" if d.__class__ is int or d.__class__ is float: return None")  # a charge of nothing
         lines.append(" if d:")
         lines.append(f"  if d.__class__ is not dict or not d.keys() <= known[{key!r}]: return None")
+        measures = plan.root.groups[key].measures
         for name, counted in names.items():
+            if name in measures:  # a charge of nothing is one, too
+                lines.append(f"  if d.get({name!r}) is not None: return None")
+                continue
             lines += _part(name, counted, variables.get(whole.get(counted or "", "")))
     lines += [f" {variables[whole[b]]} -= {v}" for b, v in variables.items() if b in whole]
     for bucket, variable in variables.items():
