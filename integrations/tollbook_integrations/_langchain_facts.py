@@ -100,8 +100,9 @@ class Answer:
         meta: Json = getattr(message, "response_metadata", None) or getattr(generation, "generation_info", None) or {}
         output: Json = getattr(result, "llm_output", None) or {}
         self.convention, self.raw = _usage(message, meta, output)
-        self.cached = self.raw is not None and self.raw.get("total_cost") == 0
-        """Whether it comes from LangChain's own cache, which marks what it gives so."""
+        metered: Json = getattr(message, "usage_metadata", None) or {}
+        self.cached = metered.get("total_cost") == 0
+        """Whether it comes from LangChain's own cache, which marks what it gives so, whatever else the answer says."""
         self.model = _text(meta.get("model_name") or meta.get("model") or output.get("model_name"))
         self.response_id = _text(meta.get("id") or output.get("id")) or _own_id(message)
         self.finish = _text(meta.get("finish_reason") or meta.get("stop_reason"))

@@ -231,15 +231,20 @@ def test_an_answer_from_the_cache_costs_nothing_and_is_shown(wire, autolog):
     assert not second.bills
 
 
-def test_an_answer_from_the_cache_costs_nothing_without_a_patch(books):
+@pytest.mark.parametrize("metering", METERING)
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda p: p.name)
+async def test_an_answer_from_the_cache_is_no_bill_whatever_else_it_says(provider, metering, wire, books, tmp_path):
+    """A cached answer of Anthropic's says its whole usage once more, in the provider's own words."""
     from langchain_core.caches import InMemoryCache
 
-    model = Unpatched(cache=InMemoryCache())
-    config = {"callbacks": [CallbackHandler()]}
-    model.invoke(ASK, config)
-    model.invoke(ASK, config)
-    assert [record.flags for record in books.all()] == [(), ("cache_hit",)]
-    assert len(books.bills()) == 1
+    config = begin(metering, tmp_path)
+    with provider.open(wire) as model:
+        model.cache = InMemoryCache()
+        model.invoke(ASK, config)
+        model.invoke(ASK, config)
+        await model.ainvoke(ASK, config)
+    assert books.one().flags == ()
+    assert [record.flags for record in books.all() if record.kind == "llm"].count(("cache_hit",)) == 2
 
 
 def test_retries_and_fallbacks_are_calls_of_their_own(autolog):
