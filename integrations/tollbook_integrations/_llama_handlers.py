@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from tollbook import _guard
 from tollbook._late import later
-from tollbook.spans import Run, Runs, current, open_streams
+from tollbook.spans import Call, Run, Runs, _joins, current, open_streams
 from tollbook.spans._context import innermost, parse_traceparent
 from tollbook_integrations._framework import Framework
 from tollbook_integrations._llama_index import (
@@ -69,6 +69,7 @@ class LlamaIndex:
         self._here = _Here()
         self._unread = Unread()
         self._handlers: tuple[Any, Any] | None = None
+        _joins.readers.append(self._ended_here)
         self._tags: Any = None
         self._actions: dict[str, Callable[[Any], None]] = {
             "LLMChatInProgressEvent": self._progressed,
@@ -218,12 +219,21 @@ class LlamaIndex:
             run.leave()
             gone = functools.partial(self._dropped, id_, GeneratorExit())
             run.stream = weakref.ref(cast("object", result), lambda _: later(gone))
+            self._unread.add(result, run)
             return
         self.runs.pop(id_)
         if isinstance(run, Part):
             run.tidy = current.get() is run
             self._unread.add(result, run)
         run.end()
+
+    @_guard.guarded
+    def _ended_here(self, call: Call) -> None:
+        """A call of an SDK has ended, which no run knows of: where it was made while a stream was read, it is that."""
+        run = self._unread.reader()
+        if isinstance(run, Model) and not run.closed:
+            run.settled = True
+            run.adopt(call)
 
     def _dropped(self, id_: str, error: BaseException | None) -> None:
         run = self.runs.pop(id_)
@@ -252,6 +262,7 @@ class LlamaIndex:
         if inner is not None and (inner.response is answer or (raw is not None and inner.response.raw is raw)):
             # A model's stream that passes on another's, which began too late to be inside of it.
             run.settled = True
+            run.passed_on = latest
             if latest is not None and not run.claimed:
                 run.adopt(latest)
         elif run.claimed:
@@ -310,11 +321,14 @@ class LlamaIndex:
 
     def _broke(self, event: Any) -> None:
         """A stream that failed, or that the program stopped reading: it has no other end."""
-        run = self._model(event)
-        if run is not None and run.stream is not None:
-            if run.event is not None:
-                self._book(run, run.event)
-            self._dropped(event.span_id, event.exception)
+        run, id_ = self._model(event), event.span_id
+        while run is not None and run.stream is not None and not run.closed:
+            inner, last = run.passed_on, run.event
+            if last is not None:
+                self._book(run, last)
+            self._dropped(id_, event.exception)
+            # Nobody reads on what it passes on; that would end when it is collected.
+            run, id_ = inner, "" if inner is None or inner.event is None else inner.event.span_id
 
 
 def _captured() -> dict[str, str]:

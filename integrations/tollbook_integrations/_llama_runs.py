@@ -32,7 +32,7 @@ class Part(Run):
 class Model(Run):
     """A model's call as LlamaIndex sees it; a stream's goes on after its method has returned."""
 
-    __slots__ = ("asked", "event", "instance", "settled", "stream")
+    __slots__ = ("asked", "event", "instance", "passed_on", "settled", "stream")
 
     def __init__(self, role: Role, instance: Any, model: str | None, **more: Any) -> None:
         """Begin it; `more` as for `Run`."""
@@ -49,6 +49,8 @@ class Model(Run):
         """Whether it is known which call below carries the bill of a stream."""
         self.stream: weakref.ref[Any] | None = None
         """What the program reads."""
+        self.passed_on: Model | None = None
+        """Whose stream it passes on."""
         self.event: Any = None
         """The last event, from which a usage is estimated that nobody reports."""
         self.record.stream = role.streams
@@ -69,7 +71,7 @@ class Model(Run):
         if self.record.operation != "rerank":
             self.asked = self.asked or (error is not None and not isinstance(error, GeneratorExit))
         super().end(error)
-        self.event = self.instance = None
+        self.event = self.instance = self.passed_on = None
 
     def _bill(self, error: BaseException | None) -> None:
         if self.asked:

@@ -338,3 +338,27 @@ async def test_a_stream_that_is_dropped_is_one_bill(autolog):
         await parts.aclose()
     await settled(lambda: len(autolog.bills()) == 2)
     assert [record.status for record in autolog.bills()] == ["abandoned", "abandoned"]
+
+
+@pytest.mark.parametrize("way", ["break", "aclose", "time-out"])
+async def test_a_stream_that_passes_on_another_and_is_read_no_further_is_one_bill(way, autolog):
+    """What is outside is closed first, when what is inside has not billed yet."""
+
+    class Passes(Unpatched):
+        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async for chunk in (Slow() if way == "time-out" else Unpatched()).astream(ASK):
+                yield ChatGenerationChunk(message=AIMessageChunk(chunk.content))
+
+    parts = Passes().astream(ASK)
+    if way == "break":
+        async for _ in parts:
+            break
+        del parts
+    elif way == "aclose":
+        await anext(parts)
+        await parts.aclose()
+    else:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(drain(parts), 0.2)
+    await settled(lambda: len(autolog.bills()) == 1 and len(runs) == 0)
+    assert autolog.parents(autolog.one()) == ["Passes"]

@@ -228,3 +228,81 @@ async def test_a_cancelled_call_is_one_bill_of_unknown_amount(way: str, mode: st
         assert record.usage is not None
         assert record.usage.source == "estimated"
     assert len(llama_index.integration.hooks.runs) == 0
+
+
+class Asks(llama.Http):
+    """A model of the program's own, that asks by an SDK and passes on nothing but text."""
+
+    client: Any = None
+
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        def items() -> Iterator[Any]:
+            body = [{"role": "user", "content": "Count."}]
+            options = {"include_usage": True}
+            text = ""
+            for chunk in self.client.chat.completions.create(
+                model="gpt-4o", messages=body, stream=True, stream_options=options
+            ):
+                text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+                yield llama.ChatResponse(message=llama.ChatMessage(role="assistant", content=text))
+
+        return items()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_model_that_asks_by_an_sdk_and_shows_no_id_is_one_bill(inside: bool, play: Play) -> None:
+    switch_on("both")
+    with openai_client(play, False) as client, tollbook.span("page") if inside else contextlib.nullcontext():
+        assert list(Asks(client=client).stream_chat(llama.QUESTION))
+    (bill,) = billed()
+    assert bill.integration == "openai"
+    parents = {record.span_id: record.name for record in records()}
+    assert parents[bill.parent_id or ""] == "Asks.stream_chat"
+
+
+@pytest.mark.parametrize("mode", ["autolog", "both"])
+@pytest.mark.parametrize("way", ["stream_chat", "astream_chat", "stream_complete", "astream_complete"])
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_stream_that_fails_before_its_first_item_is_one_bill(
+    status: int, way: str, mode: str, wire: Any
+) -> None:
+    """The model is asked when the stream is read, where the context knows nothing of it, and there is no id."""
+    switch_on(mode)
+    failing = load(f"openai-chat-{status}").exchanges[0]
+    streamed = failing._replace(body={**(failing.body or {}), "stream": True})
+    with wire.play([streamed]) as play:
+        model = llama.openai_llm(play, max_retries=0)
+        with pytest.raises(Exception, match=str(status)):
+            await llama.ways(model)[way]()
+        (bill,) = billed()
+        assert bill.integration == "openai"
+        assert len(play.requests) == 1
+    names = {record.span_id: record.name for record in records()}
+    assert names[bill.parent_id or ""] == f"OpenAI.{way}"
+
+
+async def test_a_cancelled_stream_that_has_no_item_yet_is_one_bill(wire: Any) -> None:
+    from tests.wire.server import Delivery
+
+    switch_on("autolog")
+    with wire.play("openai-chat-stream", delivery=Delivery(hold=0)) as play:
+        model = llama.openai_llm(play, max_retries=0)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(llama.ways(model)["astream_chat"](), 0.3)
+    (bill,) = billed()
+    assert (bill.integration, bill.status) == ("openai", "cancelled")
+
+
+async def test_a_models_stream_that_passes_on_anothers_and_fails_is_one_bill(play: Play) -> None:
+    """LlamaIndex' own twin of a method passes on what the other one streams."""
+    switch_on("both")
+    model = llama.http_llm(play)
+    parts = await model.astream_chat(llama.QUESTION)
+    await anext(parts)
+    await parts.aclose()
+    (bill,) = billed()
+    assert bill.name == "Http.stream_chat"
+    model.base_url = "http://127.0.0.1:1"  # where nobody answers
+    with pytest.raises(Exception, match="onnect"):
+        [part async for part in await model.astream_chat(llama.QUESTION)]
+    assert [record.name for record in billed()] == ["Http.stream_chat", "Http.stream_chat"]

@@ -240,8 +240,13 @@ class Call:
 
     def _tell(self, record: Record) -> None:
         """Tell frameworks that may have seen the call, too, and whoever counts what is spent."""
-        if _joins.on and record.response_id is not None and not self.placed:
-            _joins.call_ended(record)
+        if _joins.on and not self.placed:
+            # What was closed may have been so by the garbage collector, which runs anywhere.
+            if record.status != "abandoned":
+                for seen in _joins.readers:
+                    seen(self)
+            if record.response_id is not None and not self.placed:
+                _joins.call_ended(record)
         if _sink.observer is not None:
             _sink.observer(record)
 

@@ -45,7 +45,7 @@ class Parent(Protocol):
 class Claim:
     """A model call as a framework sees it: whether the paid calls behind it have been metered below."""
 
-    __slots__ = ("calls", "embeds", "outer", "room")
+    __slots__ = ("calls", "embeds", "open", "outer", "room")
 
     def __init__(self, outer: Claim | None, *, embeds: bool = False, room: int = 1) -> None:
         self.outer = outer
@@ -56,6 +56,16 @@ class Claim:
         """How many paid calls it is; a further one is somebody else's."""
         self.calls = 0
         """How many were metered inside."""
+        self.open = 0
+        """How many of a framework's model calls are open inside, and of its kind: each bills at its own end."""
+
+    def opens(self, model_calls: int, *, embeds: bool) -> None:
+        """Note that so many more of a framework's model calls are open inside this one, and so inside all around it."""
+        claim: Claim | None = self
+        while claim is not None:
+            if claim.embeds is embeds:
+                claim.open += model_calls
+            claim = claim.outer
 
     def take(self, operation: str | None) -> None:
         """Note a paid call that is metered inside this one, and so inside all around it."""

@@ -7,10 +7,19 @@ counterpart is forgotten after some thousands of others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from tollbook.spans._record import Record
+
+if TYPE_CHECKING:
+    from tollbook.spans._call import Call
 
 on = False
 """Whether a framework has been seen, so that ids must be kept."""
+
+readers: list[Callable[[Call], object]] = []
+"""Each is told of a call that ends here, and that no framework's model call knows of; it may take the call in."""
 
 MOST, MOST_OF_ONE = 4096, 16
 """Ids that are kept of each layer, and calls of one id."""

@@ -60,6 +60,7 @@ class Run(Span):
         "_late",
         "_raw",
         "_response_id",
+        "_within",
         "answering",
         "cached",
         "characters",
@@ -127,10 +128,12 @@ class Run(Span):
         self._raw: tuple[str, Json] | None = None
         self._response_id: str | None = None
         self._inside: Claim | None = None
+        self._within: Claim | None = None
         if kind in _MODEL_KINDS:
             embeds = kind == "embedding"
             record.operation = operation or ("embeddings" if embeds else "chat")
             self._inside = Claim(self.claim, embeds=embeds, room=_ALL if embeds else calls)
+            self._be_within(self.claim)
             self.claim, self.watched = self._inside, True
             _joins.on = True
             if beside is not None:
@@ -160,6 +163,15 @@ class Run(Span):
         """Share the paid calls with `other`, a model call that was started with this one."""
         if other._inside is not None:
             self.claim = self._inside = other._inside
+
+    def _be_within(self, claim: Claim | None) -> None:
+        """Be open inside the model call `claim`, and no other."""
+        embeds = self._inside is not None and self._inside.embeds
+        if self._within is not None:
+            self._within.opens(-1, embeds=embeds)
+        self._within = None if self._ended else claim
+        if self._within is not None:
+            self._within.opens(1, embeds=embeds)
 
     def lend(self, given: Mapping[str, object]) -> None:
         """Book it, and what is opened inside from now on, to `given`, where the program says nothing else."""
@@ -216,10 +228,17 @@ class Run(Span):
         inside, record = self._inside, self.record
         if inside is not None and first:
             self.claim = inside.outer
+            # A stream that is read no further ends before the one that it passes on, which bills then.
+            passed_on = error is not None and inside.open > 0
             if self.cached:
                 record.flags += ("cache_hit",)
-            elif record.usage is None and record.cost is None and not (self.claimed or self._metered_elsewhere()):
+            elif (
+                record.usage is None
+                and record.cost is None
+                and not (self.claimed or passed_on or self._metered_elsewhere())
+            ):
                 self._bill(error)
+            self._be_within(None)
         self.request = None
         super().end(error)
 
@@ -236,6 +255,7 @@ class Run(Span):
             late.lent = {**(self.lent or {}), **(late.lent or {})} or None
             if late._inside is not None:
                 late._inside.outer = self.claim
+                late._be_within(self.claim)
             taken = late.claimed
         else:
             late.placed = taken = True
