@@ -75,15 +75,17 @@ def booked_to(metadata: Mapping[str, Any] | None, tags: Sequence[str] | None) ->
     found: dict[str, object] = {}
     if metadata:
         for key, value in metadata.items():
-            if key in DIMENSIONS or key in _SILENT or key.startswith(_THEIRS) or len(found) >= _MOST:
+            if key.__class__ is not str or key in DIMENSIONS or key in _SILENT or key.startswith(_THEIRS):
                 continue
+            if len(found) >= _MOST:
+                break
             if len(key) <= _LONGEST and (word := _word(value)) is not None:
                 found[key] = word
         for key, dimension in DIMENSIONS.items():
             if key in metadata and (word := _word(metadata[key])) is not None:
                 found[dimension] = word
     if tags:
-        own = sorted({tag for tag in tags if not tag.startswith(_THEIR_TAGS) and _word(tag)})[:_MOST]
+        own = sorted({tag for tag in tags if _word(tag) and not str(tag).startswith(_THEIR_TAGS)})[:_MOST]
         if own:
             found["tags"] = ",".join(own)
     return found

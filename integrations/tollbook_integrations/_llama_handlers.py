@@ -198,7 +198,7 @@ class LlamaIndex:
         lent: Json = {}
         tags: Mapping[str, object] = self._tags.get()
         for name, value in tags.items():
-            if name.startswith(_THEIRS) or len(lent) >= _MOST or len(name) > _LONGEST:
+            if name.__class__ is not str or name.startswith(_THEIRS) or len(lent) >= _MOST or len(name) > _LONGEST:
                 continue
             if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _LONGEST):
                 lent[_DIMENSIONS.get(name, name)] = value

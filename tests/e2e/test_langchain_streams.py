@@ -362,3 +362,9 @@ async def test_a_stream_that_passes_on_another_and_is_read_no_further_is_one_bil
             await asyncio.wait_for(drain(parts), 0.2)
     await settled(lambda: len(autolog.bills()) == 1 and len(runs) == 0)
     assert autolog.parents(autolog.one()) == ["Passes"]
+
+
+@pytest.mark.parametrize("metadata", [{"": "x"}, {" ": "x"}, {7: "x"}, {f"key {n}": n for n in range(40)}])
+def test_a_call_is_booked_also_where_its_metadata_can_not_be(metadata, autolog):
+    Unpatched().invoke(ASK, {"metadata": {**metadata, "feature": "search"}})
+    assert (autolog.one().attribution or {})["feature"] == "search"

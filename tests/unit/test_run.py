@@ -296,3 +296,12 @@ def test_what_may_be_content_is_no_name(text):
     assert found.startswith("chain")
     assert text not in found or not text
     assert found == _run.safe_name(text, "chain")
+
+
+def test_what_a_framework_says_too_much_of_costs_no_bill():
+    """Of more dimensions than there is room for, the first are kept; the run is there all the same."""
+    outer = Run("outer", "chain", integration="test", lent={f"a{n}": n for n in range(20)} | {"": 1, "x" * 65: 1})
+    inner = Run("inner", "llm", integration="test", within=outer, lent={f"b{n}": n for n in range(20)})
+    found = inner.record.attribution or {}
+    assert len(found) == 32
+    assert (found["a19"], found["b11"]) == ("19", "11")

@@ -18,6 +18,7 @@ import hashlib
 import weakref
 from asyncio.exceptions import CancelledError
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,6 @@ class Run(Span):
             self.claim = self._inside = other._inside
 
     def _be_within(self, claim: Claim | None) -> None:
-        """Be open inside the model call `claim`, and no other."""
         embeds = self._inside is not None and self._inside.embeds
         if self._within is not None:
             self._within.opens(-1, embeds=embeds)
@@ -174,8 +174,16 @@ class Run(Span):
             self._within.opens(1, embeds=embeds)
 
     def lend(self, given: Mapping[str, object]) -> None:
-        """Book it, and what is opened inside from now on, to `given`, where the program says nothing else."""
-        self.lent = _attribution.clean(given, self.lent)
+        """Book it, and what is opened inside from now on, to `given`, where the program says nothing else.
+
+        What can't be a dimension is left out, and so is what there is no room for: it is a bill all the same.
+        """
+        try:
+            self.lent = _attribution.clean(given, self.lent)
+        except ValueError:
+            for name, value in given.items():
+                with suppress(ValueError):
+                    self.lent = _attribution.clean({name: value}, self.lent)
         self.record.attribution = _attribution.of_call(self.own, self.lent)
 
     def enter(self, work: Work | None = None) -> None:
