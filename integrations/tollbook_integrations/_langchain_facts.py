@@ -103,7 +103,9 @@ class Answer:
         output: Json = getattr(result, "llm_output", None) or {}
         self.convention, self.raw = _usage(message, meta, output)
         metered: Json = getattr(message, "usage_metadata", None) or {}
-        self.cached = metered.get("total_cost") == 0
+        # A cache that keeps the text only gives a message anew, without the id that LangChain gives to all others.
+        bare = message is not None and not (message.id or metered or meta or output)
+        self.cached = bare or metered.get("total_cost") == 0
         """Whether it comes from LangChain's own cache, which marks what it gives so, whatever else the answer says."""
         self.model = _text(meta.get("model_name") or meta.get("model") or output.get("model_name"))
         self.response_id = _text(meta.get("id") or output.get("id")) or _own_id(message)

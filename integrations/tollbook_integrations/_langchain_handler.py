@@ -230,6 +230,7 @@ class CallbackHandler(BaseCallbackHandler):
         if (run := runs.pop(run_id.int)) is not None:
             if not run.claimed:
                 _book(run, more.get("response"))
+                run.cached = False
                 if not run.characters and not isinstance(error, GeneratorExit):
                     run.request = None  # it may not have got so far as to be paid for
             run.end(error)

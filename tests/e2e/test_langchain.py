@@ -247,6 +247,20 @@ async def test_an_answer_from_the_cache_is_no_bill_whatever_else_it_says(provide
     assert [record.flags for record in books.all() if record.kind == "llm"].count(("cache_hit",)) == 2
 
 
+def test_an_answer_from_a_cache_that_keeps_the_text_only_is_no_bill(autolog):
+    from langchain_core.caches import InMemoryCache
+    from langchain_core.outputs import Generation
+
+    class Texts(InMemoryCache):
+        def update(self, prompt: str, llm_string: str, return_val: Any) -> None:
+            super().update(prompt, llm_string, [Generation(text=each.text) for each in return_val])
+
+    model = Unpatched(cache=Texts())
+    assert model.invoke(ASK).content == model.invoke(ASK).content
+    assert [record.flags for record in autolog.all()] == [(), ("cache_hit",)]
+    assert len(autolog.bills()) == 1
+
+
 def test_retries_and_fallbacks_are_calls_of_their_own(autolog):
     Unpatched(fails=1).with_retry(wait_exponential_jitter=False, stop_after_attempt=2).invoke(ASK)
     Unpatched(fails=1).with_fallbacks([Unpatched()]).invoke(ASK)
