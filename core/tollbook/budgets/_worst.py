@@ -51,7 +51,9 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
 
 _known: dict[tuple[object, ...], _Bound] = {}
 """By unit, provider, model, limit, the cache that is asked for, and what else selects the price."""
-_catalog.on_forget.append(_known.clear)
+_even: dict[tuple[object, ...], int] = {}
+"""By the same without the limit, and until when: the bytes up to which the price is even."""
+_catalog.on_forget += [_known.clear, _even.clear]
 
 
 def plain_worst(record: Record, request: Json, unit: str = "usd") -> int | None:
@@ -134,12 +136,16 @@ def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound
     one, two, long = of(""), of("", ""), of("x" * 1000)
     if one is None or two is None or long is None:
         return None
-    if len(_known) > 1000:
-        _known.clear()
+    for table in (_known, _even):
+        if len(table) > 1000:
+            table.clear()
     message, adds = two - one, frame(record.request_model)
     byte = -(-(long - one) // 1000)
-    longest = next((n for n in _LONGEST if (most := of("x" * n)) is not None and most <= one + byte * n), _SHORT)
     until = (record.start // _HALF_HOUR + 1) * _HALF_HOUR
+    alike = (until, *key[:3], *key[4:])
+    if (longest := _even.get(alike)) is None:
+        longest = next((n for n in _LONGEST if (most := of("x" * n)) is not None and most <= one + byte * n), _SHORT)
+        _even[alike] = longest
     found = _Bound(until, longest, one - message, message, byte, 60 + adds.call, 2 * adds.tools + 400)
     _known[key] = found
     return found
