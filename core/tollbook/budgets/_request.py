@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tollbook.tokens._most import KEYS, MESSAGE, RESULTS, SCHEMA, TEXTS, WHOLE, given
+from tollbook.tokens._methods import frame
+from tollbook.tokens._most import KEYS, MESSAGE, RESULTS, SCHEMA, TEXTS, TOOL_PROMPT, USE, WHOLE, given
 
 Json = Mapping[str, Any]
 
@@ -81,13 +82,17 @@ class _Tools:
 tools_of_late = _Tools()
 
 
-def size_of(request: Json, each_use: int, with_tools: int) -> Size:
+def with_tools(model: str | None) -> int:
+    """Tokens that a chat has more where there are tools."""
+    return 2 * frame(model).tools + TOOL_PROMPT
+
+
+def size_of(request: Json, model: str | None) -> Size:
     """Read a chat in the words of Chat Completions, Messages or Responses.
 
     Args:
         request: Its JSON.
-        each_use: Tokens more for each use of a tool.
-        with_tools: Tokens more where there are tools.
+        model: As requested.
 
     Raises:
         MISTAKES: It has something that is not known here, or that costs more than its JSON.
@@ -97,11 +102,11 @@ def size_of(request: Json, each_use: int, with_tools: int) -> Size:
         request = {key: value for key, value in given(request).items() if value is not None}
         if not known.issuperset(request):
             raise ValueError
-    size, asks, count = _messages(request, each_use)
+    size, asks, count = _messages(request, USE + frame(model).call)
     tools = request.get("tools")
     if tools is not None:
         more, shown = _tools(tools)
-        size += more + with_tools
+        size += more + with_tools(model)
         asks += shown
     if not BARE.issuperset(request):
         more, shown = _rest(request)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tollbook import _estimate
-from tollbook.budgets._request import BARE, MISTAKES, size_of, tools_of_late
+from tollbook.budgets._request import BARE, MISTAKES, size_of, tools_of_late, with_tools
 from tollbook.pricing import _catalog
-from tollbook.tokens._methods import frame
 
 if TYPE_CHECKING:
     from tollbook.spans import Record
@@ -43,8 +42,6 @@ class _Bound(msgspec.Struct, frozen=True, gc=False):
     """More for each message, however short."""
     byte: int
     """More for each byte of text, which is no less than a token."""
-    call: int
-    """Tokens more for each use of a tool."""
     tools: int
     """Tokens more where there are tools."""
 
@@ -105,9 +102,8 @@ def _closer(record: Record, request: Json, unit: str) -> int | None:
     """As `plain_worst`, of a chat with more than plain messages, in the words of any of the three APIs."""
     if record.operation not in {"chat", None}:
         return None
-    adds = frame(record.request_model)
     try:
-        seen = size_of(request, 60 + adds.call, 2 * adds.tools + 400)
+        seen = size_of(request, record.request_model)
     except MISTAKES:
         return None
     caches = seen.caches if unit == "usd" else ""
@@ -139,14 +135,14 @@ def _learn(key: tuple[object, ...], record: Record, limit: int | None) -> _Bound
     for table in (_known, _even):
         if len(table) > 1000:
             table.clear()
-    message, adds = two - one, frame(record.request_model)
+    message = two - one
     byte = -(-(long - one) // 1000)
     until = (record.start // _HALF_HOUR + 1) * _HALF_HOUR
     alike = (until, *key[:3], *key[4:])
     if (longest := _even.get(alike)) is None:
         longest = next((n for n in _LONGEST if (most := of("x" * n)) is not None and most <= one + byte * n), _SHORT)
         _even[alike] = longest
-    found = _Bound(until, longest, one - message, message, byte, 60 + adds.call, 2 * adds.tools + 400)
+    found = _Bound(until, longest, one - message, message, byte, with_tools(record.request_model))
     _known[key] = found
     return found
 

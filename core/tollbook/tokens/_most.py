@@ -100,7 +100,9 @@ _HIDDEN = 300
 _FRAME = 16
 """Tokens that frame a message, or name its sender."""
 SCHEMA = 500
-_TOOL_PROMPT = 400
+TOOL_PROMPT = 400
+USE = 60
+"""Tokens that frame one use of a tool, or its result."""
 _CITED = 4
 """Times that a text may be longer which is cut into sentences, so that they can be cited."""
 _LARGE = ((8192, 8192), (2048, 768))
@@ -237,7 +239,7 @@ class _Sum:
             raise _UnboundedError
         self.tokens += _FRAME * (1 + isinstance(item.get("name"), str))
         uses = len(_list(item.get("tool_calls") or ())) + (item.get("function_call") is not None)
-        self.tokens += (60 + self.adds.call) * (uses + (item["role"] in {"tool", "function"}))
+        self.tokens += (USE + self.adds.call) * (uses + (item["role"] in {"tool", "function"}))
         self.content(item.get("content"))
         self.rest(item, "role", "content", "type")
 
@@ -276,10 +278,10 @@ class _Sum:
         elif kind in _IMAGES:
             self.image(item)
         elif kind in WHOLE:
-            self.tokens += 60 + self.adds.call
+            self.tokens += USE + self.adds.call
             self.rest(item)
         elif kind in RESULTS:
-            self.tokens += 60 + self.adds.call
+            self.tokens += USE + self.adds.call
             self.cited(item, item.get(RESULTS[kind]), RESULTS[kind])
         elif kind == "document":
             self.document(item)
@@ -323,7 +325,7 @@ class _Sum:
         found += [_object(tool) for tool in _list(request.get("functions") or ())]
         if found:
             # The structure of a tool is 3 tokens at times for what is 2 bytes of JSON.
-            self.tokens += 2 * len(self.encoded(found)) + 2 * self.adds.tools + _TOOL_PROMPT
+            self.tokens += 2 * len(self.encoded(found)) + 2 * self.adds.tools + TOOL_PROMPT
 
 
 def _language(request: Json, operation: str | None, model: str | None) -> str:
